@@ -1,0 +1,81 @@
+package systemtest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/testcontainers/testcontainers-go"
+)
+
+const natsImage = "nats:2.15-alpine"
+
+// natsConfig is the server's configuration file, with the same settings as the
+// local server's. The store lies in the container, so it stays when the
+// container is stopped.
+const natsConfig = `
+port: 4222
+jetstream {
+  store_dir: /data
+  sync_interval: always
+  limits { batch { max_inflight_per_stream: 1000, max_inflight_total: 10000, timeout: "5s" } }
+}
+`
+
+type natsContainer struct {
+	port      int
+	container testcontainers.Container // nil until the first start
+	running   bool
+}
+
+func newNATSContainer(port int) natsHost { return &natsContainer{port: port} }
+
+func (n *natsContainer) url() string { return fmt.Sprintf("nats://%s:%d", containerHost(), n.port) }
+
+// start binds a fixed port of this machine: a port chosen by the engine would
+// change with every start.
+func (n *natsContainer) start(ctx context.Context) error {
+	if n.running {
+		return nil
+	}
+	if n.container == nil {
+		c, err := runContainer(ctx, testcontainers.ContainerRequest{
+			Image: natsImage,
+			Files: []testcontainers.ContainerFile{{
+				Reader: strings.NewReader(natsConfig), ContainerFilePath: "/etc/nats/nats-server.conf", FileMode: 0o644,
+			}},
+			ExposedPorts: []string{fmt.Sprintf("%d:4222/tcp", n.port)},
+		})
+		if err != nil {
+			return err
+		}
+		n.container, n.running = c, true
+		return nil
+	}
+	n.running = true
+	return n.container.Start(ctx)
+}
+
+func (n *natsContainer) stop() error {
+	ctx, cancel := startContext()
+	defer cancel()
+	if !n.running {
+		return nil
+	}
+	n.running = false
+	patience := 20 * time.Second
+	return n.container.Stop(ctx, &patience)
+}
+
+func (n *natsContainer) kill() error {
+	ctx, cancel := startContext()
+	defer cancel()
+	if !n.running {
+		return nil
+	}
+	n.running = false
+	return killContainer(ctx, n.container)
+}
+
+func (n *natsContainer) remove() error { return removeContainer(n.container) }
