@@ -22,7 +22,7 @@ const plain = `{"command_id":"order-7731-line-4","bridge_slug":"sales-bridge-001
 func message(body string, header ...string) messages.Message {
 	m := messages.Message{
 		StreamCreated: created, Time: received, Sequence: 4711,
-		Subject: "telephony.commands.7.acme.connect-provider", Body: []byte(body),
+		Subject: "telephony.commands.15.acme.connect-provider", Body: []byte(body),
 	}
 	for i := 0; i+1 < len(header); i += 2 {
 		if m.Header == nil {
@@ -54,7 +54,7 @@ func TestDecodePlain(t *testing.T) {
 		!maps.Equal(c.Metadata, map[string]string{"job": "friday", "row": "17"}) {
 		t.Errorf("decoded %v %v", c, c.Metadata)
 	}
-	if r.Lane.String() != "c7" || r.Organization.Handle != "acme" || r.Verb != messages.VerbConnectProvider {
+	if r.Lane.String() != "c15" || r.Organization.Handle != "acme" || r.Verb != messages.VerbConnectProvider {
 		t.Errorf("lane %v, organization %v, verb %q", r.Lane, r.Organization, r.Verb)
 	}
 	if r.Key() != "order-7731-line-4" {

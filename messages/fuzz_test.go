@@ -1,0 +1,115 @@
+package messages_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"connect-provider/messages"
+)
+
+// Whatever arrives is decoded without a panic, to a command that could be sent
+// again or to a failure, and its event can be published and read.
+func FuzzDecode(f *testing.F) {
+	files, err := filepath.Glob("testdata/golden/command/*.txt")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no golden files: %v", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		head, body, _ := strings.Cut(string(text), "\n\n")
+		subject, headers, _ := strings.Cut(head, "\n")
+		f.Add(subject, headers, []byte(body))
+	}
+	f.Add("telephony.commands.4.%61cme.connect-provider", "", []byte(plain))
+	f.Add("telephony.commands.0.~\xff.no-verb", "Nats-Msg-Id: \x00\nContent-Type: application/cloudevents+json", []byte(structured("1.0", "0.3")))
+	f.Add("", "", []byte("\xef\xbb\xbf{}"))
+	f.Fuzz(func(t *testing.T, subject, headers string, body []byte) {
+		m := messages.Message{StreamCreated: created, Time: received, Sequence: 1, Subject: subject, Body: body, Header: nats.Header{}}
+		for line := range strings.SplitSeq(headers, "\n") {
+			name, value, _ := strings.Cut(line, ": ")
+			m.Header[name] = append(m.Header[name], value)
+		}
+		r := messages.Decode(m)
+		checkSafe(t, r.Organization)
+		checkDecoded(t, r)
+		outcome := messages.Outcome{Provider: "twilio", Changed: true, ConnectionVersion: 1, ConnectedAt: received}
+		if _, err := messages.ParsePhoneNumber(r.Command.PhoneNumber); r.Malformed != nil || err != nil || !r.Organization.Canonical() {
+			outcome = messages.Outcome{Failure: &messages.Failure{Code: messages.InternalError, Message: "m"}}
+			if r.Malformed != nil {
+				outcome.Failure = r.Malformed
+			}
+		}
+		event := messages.NewEvent(&r, 1, outcome, r.Key(), received)
+		text, err := event.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if int32(len(text)) > messages.EventsStreamConfig(messages.StreamOptions{}).MaxMsgSize/2 {
+			t.Fatalf("the event of a body of %d bytes has %d", len(body), len(text))
+		}
+		if err := against(eventSchemas()[event.Type], text); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		decoded, err := messages.DecodeEvent(text)
+		if err != nil || decoded.Organization != r.Organization || decoded.OutcomeDigest() != event.OutcomeDigest() {
+			t.Fatalf("%s\ncame back as %#v, %v", text, decoded, err)
+		}
+		if r.Lane != (messages.Lane{}) {
+			if _, _, _, err := messages.ParseEventSubject(event.MessageSubject()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func checkDecoded(t *testing.T, r messages.Received) {
+	t.Helper()
+	if r.Malformed != nil {
+		if r.Malformed.Code != messages.MalformedCommand || r.Malformed.Message == "" || len(r.Malformed.Error()) > 512 || r.Key() != r.PositionKey() {
+			t.Fatalf("%q %v", r.Key(), r.Malformed)
+		}
+		return
+	}
+	again, err := messages.EncodeCommand(r.Command)
+	if err != nil {
+		t.Fatalf("accepted, but not to be sent: %v", err)
+	}
+	m := r.Message
+	m.Header, m.Body = nil, again
+	second := messages.Decode(m)
+	if second.Malformed != nil || second.Digest() != r.Digest() || second.Key() != r.Key() {
+		t.Fatalf("%s is another command than %s: %v", again, r.Body, second.Malformed)
+	}
+}
+
+func FuzzParseStoredSubject(f *testing.F) {
+	for _, subject := range []string{
+		"telephony.commands.15.acme.connect-provider", "telephony.bulk.6.example%2Ecom.connect-provider",
+		"telephony.commands.4.%61cme.connect-provider", "telephony.commands.0.~x~00.no-verb", "telephony.commands.0.\xff.\x00", "....",
+	} {
+		f.Add(subject)
+	}
+	f.Fuzz(func(t *testing.T, subject string) {
+		s, err := messages.ParseStoredSubject(subject)
+		if err != nil {
+			if s != (messages.StoredSubject{}) || len(err.Error()) > 512 {
+				t.Fatalf("%+v, %v", s, err)
+			}
+			return
+		}
+		checkSafe(t, s.Organization)
+		if s.Organization.Canonical() {
+			stored := strings.TrimSuffix(s.Lane.CommandFilter(), ">") + s.Organization.Token + "." + s.Verb
+			if stored != subject {
+				t.Fatalf("%q was read as %q", subject, stored)
+			}
+		}
+	})
+}
