@@ -3,13 +3,19 @@ package systemtest
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
 	"github.com/testcontainers/testcontainers-go"
 )
 
-const natsImage = "nats:2.15-alpine"
+const (
+	natsImage = "nats:2.15-alpine"
+	natsPort  = "4222/tcp" // in the container
+)
 
 // natsConfig is the server's configuration file, with the same settings as the
 // local server's. The store lies in the container, so it stays when the
@@ -45,7 +51,10 @@ func (n *natsContainer) start(ctx context.Context) error {
 			Files: []testcontainers.ContainerFile{{
 				Reader: strings.NewReader(natsConfig), ContainerFilePath: "/etc/nats/nats-server.conf", FileMode: 0o644,
 			}},
-			ExposedPorts: []string{fmt.Sprintf("%d:4222/tcp", n.port)},
+			ExposedPorts: []string{natsPort},
+			HostConfigModifier: func(c *container.HostConfig) {
+				c.PortBindings = network.PortMap{network.MustParsePort(natsPort): {{HostPort: strconv.Itoa(n.port)}}}
+			},
 		})
 		if err != nil {
 			return err
