@@ -1,0 +1,222 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+
+	"connect-provider/messages"
+)
+
+// ErrLost says that the lane has another owner, or that the database is not
+// the one the owner knew. Whoever gets it drops all that it holds of the lane.
+var ErrLost = errors.New("lane is owned by another worker")
+
+// RelayConfig is what a Relay works with.
+type RelayConfig struct {
+	NATS    *nats.Conn
+	Lane    messages.Lane
+	Logger  *zap.Logger
+	Metrics *Metrics
+	// Confirm returns nil while the lane is still owned, an error that wraps
+	// ErrLost when it is not, and any other error when it can't be known.
+	Confirm func(ctx context.Context) error
+	// Timeout bounds one publish's wait for its answer.
+	Timeout time.Duration
+}
+
+// Relay publishes one lane's events for as long as one worker owns the lane.
+// Its methods are called one at a time.
+type Relay struct {
+	config RelayConfig
+	js     jetstream.JetStream
+	wire   wire
+	last   LastEvent
+	replay *replay // nil unless a restored database is catching up
+}
+
+// NewRelay returns a relay that knows nothing of its lane yet: call Inspect
+// and Resume first.
+func NewRelay(config RelayConfig) (*Relay, error) {
+	js, err := jetstream.New(config.NATS)
+	if err != nil {
+		return nil, err
+	}
+	return &Relay{
+		config: config, js: js,
+		wire: wire{nc: config.NATS, expect: config.Lane.EventFilter(), timeout: config.Timeout},
+	}, nil
+}
+
+// Inspect reads the lane's last event. It tries once.
+func (r *Relay) Inspect(ctx context.Context) (LastEvent, error) {
+	last, err := readLastEvent(ctx, r.js, r.config.Lane)
+	if err == nil {
+		r.last = last
+	}
+	return last, err
+}
+
+// Resume publishes what the former owner left in the outbox, behind the event
+// that Inspect found. span is nil, or what is to be replayed after a restore
+// (see Span), which the caller has written to the lane's row before.
+func (r *Relay) Resume(ctx context.Context, leftovers []Row, span *Span) error {
+	r.replay = nil
+	if span != nil {
+		r.replay = newReplay(r.js, r.config.Lane, *span)
+	}
+	return r.publish(ctx, leftovers, true)
+}
+
+// Publish brings rows, the next ones in order of position, into the events
+// stream, retrying for as long as the lane is owned. It returns nil when every
+// one of them is there; ErrLost, or the context's error, when that can't be
+// said: the rows still stand in the table, and some may be in the stream.
+func (r *Relay) Publish(ctx context.Context, rows []Row) error {
+	return r.publish(ctx, rows, false)
+}
+
+// LastEvent returns the lane's last event as far as this relay knows.
+func (r *Relay) LastEvent() LastEvent { return r.last }
+
+// Replaying tells whether a replay goes on.
+func (r *Relay) Replaying() bool { return r.replay != nil }
+
+// publish drops from rows what is in the stream already (if that is in doubt)
+// and publishes the rest, again and again.
+func (r *Relay) publish(ctx context.Context, rows []Row, doubt bool) error {
+	retry := backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(10*time.Millisecond), backoff.WithMaxInterval(2*time.Second), backoff.WithMaxElapsedTime(0))
+	for len(rows) > 0 {
+		rest, err := r.attempt(ctx, rows, doubt)
+		rows = rest
+		if err == nil {
+			retry.Reset()
+			doubt = false
+			continue
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		r.config.Metrics.refused(err)
+		pause := retry.NextBackOff()
+		r.config.Logger.Warn("outcome events not accepted, will retry",
+			zap.Stringer("lane", r.config.Lane), zap.Int("events", len(rows)), zap.Duration("retry_in", pause), zap.Error(err))
+		if err := r.settle(ctx, retry, pause); err != nil {
+			return err
+		}
+		doubt = true
+	}
+	return nil
+}
+
+// settle waits, then makes sure that the lane is still owned and reads its
+// last event, until both have succeeded or the lane is lost.
+func (r *Relay) settle(ctx context.Context, retry backoff.BackOff, pause time.Duration) error {
+	for {
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		err := r.config.Confirm(ctx)
+		if errors.Is(err, ErrLost) {
+			return err
+		}
+		if err == nil {
+			_, err = r.Inspect(ctx)
+		}
+		if err == nil {
+			if r.replay != nil {
+				r.replay = newReplay(r.js, r.config.Lane, r.replay.span)
+			}
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		pause = retry.NextBackOff()
+	}
+}
+
+// attempt publishes one batch of rows and returns those that are left.
+func (r *Relay) attempt(ctx context.Context, rows []Row, doubt bool) (rest []Row, err error) {
+	if doubt && r.replay == nil {
+		for len(rows) > 0 && rows[0].Position.Compare(r.last.Position) <= 0 {
+			rows = rows[1:]
+		}
+		if len(rows) == 0 {
+			return nil, nil
+		}
+	}
+	batch := rows[:min(len(rows), maxBatch)]
+	events, done, err := r.prepare(ctx, batch)
+	if err != nil {
+		return rows, err
+	}
+	if len(events) > 0 {
+		start := time.Now()
+		last, err := r.wire.publish(ctx, r.last.Sequence, events)
+		if err != nil {
+			return rows, err
+		}
+		r.last.Sequence, r.last.Position = last, events[len(events)-1].position
+		r.config.Metrics.published(len(events), time.Since(start))
+	}
+	if done {
+		r.config.Logger.Info("replay is over: the lane has caught up with its events", zap.Stringer("lane", r.config.Lane))
+		r.replay = nil
+	}
+	return rows[len(batch):], nil
+}
+
+// prepare turns rows into what is to be published of them. done says that the
+// rows go beyond the span being replayed.
+func (r *Relay) prepare(ctx context.Context, rows []Row) (events []publication, done bool, err error) {
+	events = make([]publication, 0, len(rows))
+	position := r.last.Position
+	for _, row := range rows {
+		event := publication{subject: row.Subject, payload: row.Payload}
+		if r.replay != nil && !r.replay.beyond(row.Position) {
+			merged, send, err := r.replay.merge(ctx, r.last.Sequence, row)
+			if err != nil {
+				return nil, false, fmt.Errorf("merge with the lane's events: %w", err)
+			}
+			if !send {
+				r.config.Metrics.replayed("equal")
+				continue
+			}
+			event.subject, event.payload = merged.subject, merged.payload
+			if merged.corrects != nil {
+				r.config.Metrics.replayed("corrected")
+				r.config.Logger.Warn("outcome differs from the one published before a restore, publishing a correction",
+					zap.Stringer("lane", r.config.Lane), zap.Stringer("position", row.Position), zap.Stringer("corrects", *merged.corrects))
+			} else {
+				r.config.Metrics.replayed("late")
+			}
+		} else {
+			done = r.replay != nil
+		}
+		if row.Position.Compare(position) > 0 {
+			position = row.Position
+		}
+		event.position = position
+		events = append(events, event)
+	}
+	return events, done, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

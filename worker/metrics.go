@@ -1,0 +1,193 @@
+package worker
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"connect-provider/messages"
+	"connect-provider/outbox"
+)
+
+// metrics are the worker's, in the terms of the README's table. Their names
+// are a promise: a golden file holds them.
+type metrics struct {
+	outbox       *outbox.Metrics
+	outcomes     *prometheus.CounterVec
+	repeats      *prometheus.CounterVec
+	batchSize    *prometheus.HistogramVec
+	stageSeconds *prometheus.HistogramVec
+	retries      *prometheus.CounterVec
+	leases       *prometheus.CounterVec
+	isolations   *prometheus.CounterVec
+	lost         *prometheus.CounterVec
+	reopens      *prometheus.CounterVec
+	fill         *prometheus.GaugeVec
+	early        *prometheus.CounterVec
+	doubts       prometheus.Counter
+}
+
+func newMetrics(registerer prometheus.Registerer, w *Worker) *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "connect_provider_" + name, Help: help}, labels)
+	}
+	m := &metrics{
+		outbox:   outbox.NewMetrics(registerer),
+		outcomes: counter("outcomes_total", "Commands decided, by traffic class and code: connected, unchanged, or the failure code.", "class", "code"),
+		repeats:  counter("repeats_total", "Messages that repeated a command decided before: nothing was done for them.", "class"),
+		batchSize: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "connect_provider_batch_size", Help: "Commands in one transaction.",
+			Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000},
+		}, []string{"class"}),
+		stageSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "connect_provider_stage_duration_seconds", Help: "Time of one batch in each stage: load (with the lock), decide, write, commit.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 18),
+		}, []string{"class", "stage"}),
+		retries:    counter("retries_total", "Batches that were not applied and tried again, by the class of the error.", "class", "reason"),
+		leases:     counter("lease_changes_total", "Lanes claimed, released and lost by this worker.", "change"),
+		isolations: counter("isolated_commands_total", "Commands that broke their batch when they stood alone, or were skipped by an operator.", "class"),
+		lost:       counter("ranges_lost_total", "Times a command stream was found cut back or replaced, for each lane.", "class", "kind"),
+		reopens:    counter("reader_restarts_total", "Times a lane's consumer was made anew.", "class"),
+		early:      counter("early_purges_total", "Purges of applied commands inside the replay window, because the stream was nearly full.", "class"),
+		doubts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "connect_provider_commits_in_doubt_total", Help: "COMMITs that were not answered, so that the database had to be asked what happened.",
+		}),
+		fill: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "connect_provider_stream_fill_ratio", Help: "How full a command stream is, from 0 to 1; reported by the owner of its lane 0.",
+		}, []string{"class"}),
+	}
+	for _, class := range messages.Classes() {
+		name := class.String()
+		for _, code := range append([]messages.Code{"connected", "unchanged"}, messages.Codes()...) {
+			m.outcomes.WithLabelValues(name, string(code))
+		}
+		for c := classRetry; c <= classUnknown; c++ {
+			m.retries.WithLabelValues(name, c.String())
+		}
+		for _, stage := range []string{"load", "decide", "write", "commit"} {
+			m.stageSeconds.WithLabelValues(name, stage)
+		}
+		for _, kind := range []string{"cut_back", "replaced"} {
+			m.lost.WithLabelValues(name, kind)
+		}
+		for _, vector := range []*prometheus.CounterVec{m.repeats, m.isolations, m.reopens, m.early} {
+			vector.WithLabelValues(name)
+		}
+		m.batchSize.WithLabelValues(name)
+	}
+	for _, change := range []string{"claimed", "released", "lost"} {
+		m.leases.WithLabelValues(change)
+	}
+	registerer.MustRegister(m.outcomes, m.repeats, m.batchSize, m.stageSeconds, m.retries, m.leases,
+		m.isolations, m.lost, m.reopens, m.early, m.doubts, m.fill, &lagCollector{worker: w})
+	return m
+}
+
+func (m *metrics) decided(lane messages.Lane, decisions []decision) {
+	class := lane.Class.String()
+	m.batchSize.WithLabelValues(class).Observe(float64(len(decisions)))
+	counts := map[string]int{}
+	repeats := 0
+	for i := range decisions {
+		switch d := &decisions[i]; {
+		case d.repeat:
+			repeats++
+		case d.outcome.Failure != nil:
+			counts[string(d.outcome.Failure.Code)]++
+		case d.outcome.Changed:
+			counts["connected"]++
+		default:
+			counts["unchanged"]++
+		}
+	}
+	for code, n := range counts {
+		m.outcomes.WithLabelValues(class, code).Add(float64(n))
+	}
+	m.repeats.WithLabelValues(class).Add(float64(repeats))
+}
+
+// stages returns a function that is called at the end of each stage.
+func (m *metrics) stages(class messages.Class) func(stage string) {
+	start := time.Now()
+	return func(stage string) {
+		now := time.Now()
+		m.stageSeconds.WithLabelValues(class.String(), stage).Observe(now.Sub(start).Seconds())
+		start = now
+	}
+}
+
+func (m *metrics) retried(traffic messages.Class, reason class) {
+	m.retries.WithLabelValues(traffic.String(), reason.String()).Inc()
+}
+
+func (m *metrics) leaseChanged(change string) { m.leases.WithLabelValues(change).Inc() }
+func (m *metrics) isolated(traffic messages.Class) {
+	m.isolations.WithLabelValues(traffic.String()).Inc()
+}
+func (m *metrics) reopened(traffic messages.Class)   { m.reopens.WithLabelValues(traffic.String()).Inc() }
+func (m *metrics) earlyPurge(traffic messages.Class) { m.early.WithLabelValues(traffic.String()).Inc() }
+func (m *metrics) lostRange(traffic messages.Class, kind string) {
+	m.lost.WithLabelValues(traffic.String(), kind).Inc()
+}
+func (m *metrics) streamFill(traffic messages.Class, fill float64) {
+	m.fill.WithLabelValues(traffic.String()).Set(fill)
+}
+
+// lagCollector reads the lanes of this worker when it is asked.
+type lagCollector struct{ worker *Worker }
+
+var (
+	lagMessages = prometheus.NewDesc("connect_provider_lane_lag_messages", "Messages of an owned lane that are not applied yet.", []string{"lane"}, nil)
+	lagSeconds  = prometheus.NewDesc("connect_provider_lane_lag_seconds", "Age of the oldest message of an owned lane that has been read and not applied, 0 without one.", []string{"lane"}, nil)
+	oldestAge   = prometheus.NewDesc("connect_provider_oldest_undecided_seconds", "Age of the oldest undecided command over all owned lanes of a class.", []string{"class"}, nil)
+	ownedLanes  = prometheus.NewDesc("connect_provider_lanes_owned", "Lanes that this worker owns.", []string{"class"}, nil)
+	heldLanes   = prometheus.NewDesc("connect_provider_lanes_held", "Owned lanes that stand still at a command which can't be applied.", []string{"class"}, nil)
+	depth       = prometheus.NewDesc("connect_provider_outbox_depth", "Outcome events of owned lanes that are committed and not published yet.", []string{"class"}, nil)
+	ready       = prometheus.NewDesc("connect_provider_ready", "1 if the worker can work, 0 if it can't.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c *lagCollector) Describe(descriptions chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{lagMessages, lagSeconds, oldestAge, ownedLanes, heldLanes, depth, ready} {
+		descriptions <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *lagCollector) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	type sum struct{ owned, held, unpublished, oldest float64 }
+	sums := map[messages.Class]*sum{messages.Interactive: {}, messages.Bulk: {}}
+	now := time.Now()
+	seen := map[messages.Lane]bool{}
+	for _, run := range c.worker.runs() {
+		if seen[run.lane] {
+			continue // lost and claimed again a moment ago
+		}
+		seen[run.lane] = true
+		waiting, age := run.lag(now)
+		gauge(lagMessages, float64(waiting), run.lane.String())
+		gauge(lagSeconds, age.Seconds(), run.lane.String())
+		s := sums[run.lane.Class]
+		s.owned++
+		s.oldest = max(s.oldest, age.Seconds())
+		s.unpublished += float64(run.unpublished.Load())
+		if run.held.Load() {
+			s.held++
+		}
+	}
+	for class, s := range sums {
+		name := class.String()
+		gauge(ownedLanes, s.owned, name)
+		gauge(heldLanes, s.held, name)
+		gauge(oldestAge, s.oldest, name)
+		gauge(depth, s.unpublished, name)
+	}
+	working := 1.0
+	if c.worker.Ready() != nil {
+		working = 0
+	}
+	gauge(ready, working)
+}

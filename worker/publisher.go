@@ -1,0 +1,101 @@
+package worker
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"connect-provider/messages"
+	"connect-provider/outbox"
+)
+
+// publisher publishes a lane's events while the lane applies its next batch.
+// At most one batch waits while another is under way: that bounds the outbox
+// when the events stream is slow or full.
+type publisher struct {
+	relay *outbox.Relay
+	queue chan []outbox.Row
+	done  chan struct{} // closed when run has ended
+	wake  chan struct{} // told when something was published
+
+	waiting *atomic.Int64 // events handed over and not published yet
+
+	mu    sync.Mutex
+	state progress
+}
+
+// progress is what a publisher has reached.
+type progress struct {
+	published messages.Position // the outbox rows up to here are in the stream
+	last      outbox.LastEvent
+	replaying bool
+}
+
+func newPublisher(relay *outbox.Relay, waiting *atomic.Int64) *publisher {
+	return &publisher{relay: relay, waiting: waiting, queue: make(chan []outbox.Row, 1), done: make(chan struct{}), wake: make(chan struct{}, 1)}
+}
+
+// run publishes what is enqueued until the queue is closed, the context ends,
+// or the lane is lost.
+func (p *publisher) run(ctx context.Context) error {
+	defer close(p.done)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case rows, more := <-p.queue:
+			if !more {
+				return nil
+			}
+			if err := p.relay.Publish(ctx, rows); err != nil {
+				return err
+			}
+			p.waiting.Add(-int64(len(rows)))
+			p.note(rows)
+		}
+	}
+}
+
+// resume publishes what the former owner left.
+func (p *publisher) resume(ctx context.Context, leftovers []outbox.Row, span *outbox.Span) error {
+	if err := p.relay.Resume(ctx, leftovers, span); err != nil {
+		return err
+	}
+	p.note(leftovers)
+	return nil
+}
+
+func (p *publisher) note(rows []outbox.Row) {
+	p.mu.Lock()
+	if len(rows) > 0 {
+		p.state.published = rows[len(rows)-1].Position
+	}
+	p.state.last, p.state.replaying = p.relay.LastEvent(), p.relay.Replaying()
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// enqueue hands over rows, waiting while the queue is full.
+func (p *publisher) enqueue(ctx context.Context, rows []outbox.Row) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	p.waiting.Add(int64(len(rows)))
+	select {
+	case p.queue <- rows:
+		return nil
+	case <-p.done:
+		return outbox.ErrLost
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *publisher) progress() progress {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.state
+}

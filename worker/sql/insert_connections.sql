@@ -1,0 +1,5 @@
+-- Puts numbers on bridges that were on none. A number that got a connection
+-- since it was read fails the transaction (23505), which then decides again.
+insert into connect_provider.connections
+  (phone_number, domain_handle, bridge_slug, provider_config_id, provider, connection_version, connected_at)
+select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::timestamptz[])

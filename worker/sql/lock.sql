@@ -1,0 +1,4 @@
+-- Serializes the decisions of one partition's organizations, whichever of its
+-- two lanes (interactive, bulk) they come from, until the transaction ends. A
+-- statement of its own: what follows must read what the one before wrote.
+select pg_advisory_xact_lock(1667460196, $1::int)

@@ -1,0 +1,215 @@
+package worker
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+
+	"connect-provider/messages"
+	"connect-provider/outbox"
+)
+
+//go:embed sql/lane_positions.sql
+var lanePositionsSQL string
+
+const (
+	// crowded is the part of a command stream's limit above which applied
+	// commands are purged before the replay window has passed.
+	crowded = 0.8
+	// fetchWait bounds the wait for the first message of the replay window.
+	fetchWait = 5 * time.Second
+)
+
+// upkeep purges the command streams and prunes the tables from time to time,
+// until the context ends. Of all workers, only the owner of a class's lane 0
+// does it.
+func (w *Worker) upkeep(ctx context.Context) {
+	ticker := time.NewTicker(w.config.UpkeepInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for _, class := range messages.Classes() {
+			if !w.owns(messages.Lane{Class: class, Number: 0}) {
+				continue
+			}
+			if err := w.purge(ctx, class); err != nil && ctx.Err() == nil {
+				w.logger.Warn("command stream not purged, will retry", zap.Stringer("class", class), zap.Error(err))
+			}
+		}
+		if !w.owns(messages.Lane{Class: messages.Interactive, Number: 0}) {
+			continue
+		}
+		inbox, deadLetters, err := outbox.Prune(ctx, w.pool, w.config.InboxRetention, w.config.DeadLetterRetention)
+		if err != nil && ctx.Err() == nil {
+			w.logger.Warn("tables not pruned, will retry", zap.Error(err))
+		}
+		if inbox+deadLetters > 0 {
+			w.logger.Info("pruned what is past its retention", zap.Int64("inbox", inbox), zap.Int64("dead_letters", deadLetters))
+		}
+	}
+}
+
+func (w *Worker) owns(lane messages.Lane) bool {
+	for _, run := range w.runs() {
+		if run.lane == lane {
+			return true
+		}
+	}
+	return false
+}
+
+// purge removes from a command stream what every lane has passed and the
+// replay window no longer covers; above 80% of the stream's limit the window
+// does not count. It purges by sequence: filtered purges cost 25 times as much.
+func (w *Worker) purge(ctx context.Context, class messages.Class) error {
+	stream, err := w.js.Stream(ctx, class.Stream())
+	if err != nil {
+		return err
+	}
+	info := stream.CachedInfo()
+	if info.State.Msgs == 0 {
+		return nil
+	}
+	passed, err := w.passed(ctx, stream, class, info)
+	if err != nil || passed == 0 {
+		return err
+	}
+	fill := fillOf(info)
+	w.metrics.streamFill(class, fill)
+	upTo := passed
+	if fill < crowded {
+		if upTo, err = w.beforeWindow(ctx, class, info, passed); err != nil {
+			return err
+		}
+	} else {
+		w.metrics.earlyPurge(class)
+		w.logger.Warn("command stream is nearly full: purging applied commands that a restore might have needed; raise its limit",
+			zap.Stringer("class", class), zap.Float64("fill", fill))
+	}
+	if upTo < info.State.FirstSeq {
+		return nil
+	}
+	if err := stream.Purge(ctx, jetstream.WithPurgeSequence(upTo+1)); err != nil {
+		return err
+	}
+	w.logger.Info("purged applied commands", zap.Stringer("class", class), zap.Uint64("up_to_sequence", upTo))
+	return nil
+}
+
+// passed returns the highest sequence up to which every lane has applied its
+// messages, 0 if none. A lane whose next message stands further on has passed
+// all before it, so an idle lane pins nothing.
+func (w *Worker) passed(ctx context.Context, stream jetstream.Stream, class messages.Class, info *jetstream.StreamInfo) (uint64, error) {
+	rows, err := w.pool.Query(ctx, lanePositionsSQL, class.Letter())
+	if err != nil {
+		return 0, err
+	}
+	type position struct {
+		Lane          string
+		StreamCreated int64
+		Cursor        int64
+	}
+	lanes, err := pgx.CollectRows(rows, pgx.RowToStructByPos[position])
+	if err != nil {
+		return 0, err
+	}
+	if len(lanes) != w.lanesOf(class) {
+		return 0, fmt.Errorf("%d lanes recorded, %d expected", len(lanes), w.lanesOf(class))
+	}
+	passed := info.State.LastSeq
+	for _, l := range lanes {
+		lane, err := messages.ParseLane(l.Lane)
+		if err != nil {
+			return 0, err
+		}
+		if l.StreamCreated != info.Created.UnixNano() {
+			// the lane has not looked at this stream yet
+			return 0, nil
+		}
+		if uint64(l.Cursor) >= passed {
+			continue
+		}
+		next, err := stream.GetMsg(ctx, uint64(l.Cursor)+1, jetstream.WithGetMsgSubject(lane.CommandFilter()))
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+		case err != nil:
+			return 0, fmt.Errorf("next message of lane %s: %w", lane, err)
+		default:
+			passed = min(passed, next.Sequence-1)
+		}
+	}
+	return passed, nil
+}
+
+// beforeWindow returns the last sequence, at most passed, whose message is
+// older than the replay window.
+func (w *Worker) beforeWindow(ctx context.Context, class messages.Class, info *jetstream.StreamInfo, passed uint64) (uint64, error) {
+	start := time.Now().Add(-w.config.ReplayWindow)
+	if info.State.LastTime.Before(start) {
+		return passed, nil
+	}
+	if info.State.FirstTime.After(start) {
+		return 0, nil
+	}
+	consumer, err := w.js.OrderedConsumer(ctx, class.Stream(), jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &start, HeadersOnly: true,
+		InactiveThreshold: consumerLife,
+	})
+	if err != nil {
+		return 0, fmt.Errorf("beginning of the replay window: %w", err)
+	}
+	message, err := consumer.Next(jetstream.FetchMaxWait(fetchWait))
+	if err != nil {
+		return 0, fmt.Errorf("beginning of the replay window: %w", err)
+	}
+	metadata, err := message.Metadata()
+	if err != nil {
+		return 0, err
+	}
+	return min(passed, metadata.Sequence.Stream-1), nil
+}
+
+// fillOf is how full a stream is, from 0 to 1, by the limit that is nearest.
+func fillOf(info *jetstream.StreamInfo) float64 {
+	fill := 0.0
+	if limit := info.Config.MaxBytes; limit > 0 {
+		fill = float64(info.State.Bytes) / float64(limit)
+	}
+	if limit := info.Config.MaxMsgs; limit > 0 {
+		fill = max(fill, float64(info.State.Msgs)/float64(limit))
+	}
+	return fill
+}
+
+// watchLag asks the server how far behind a lane is while it is: what has
+// been delivered tells only how many waited then.
+func (w *Worker) watchLag(ctx context.Context) {
+	ticker := time.NewTicker(5 * time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			for _, run := range w.runs() {
+				r := run.reader.Load()
+				if _, age := run.lag(now); r == nil || age < time.Second {
+					continue
+				}
+				asked, cancel := context.WithTimeout(ctx, time.Second)
+				r.refresh(asked)
+				cancel()
+			}
+		}
+	}
+}
