@@ -19,7 +19,7 @@ func TestARestartKeepsURLsAndData(t *testing.T) {
 	dir := filepath.Join(tempDir(t), "stack")
 	s := start(t, local.Options{Dir: dir})
 	first := *s
-	exec(t, s.DatabaseURL, "CREATE TABLE kept AS SELECT 42 AS answer")
+	execute(t, s.DatabaseURL, "CREATE TABLE kept AS SELECT 42 AS answer")
 	publish(t, s.NATSURL, "kept.1")
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -109,7 +109,34 @@ func tempDir(t *testing.T) string {
 	return dir
 }
 
-func exec(t *testing.T, url, sql string) {
+func startPostgres(t *testing.T, o local.PostgresOptions) *local.Postgres {
+	t.Helper()
+	p, err := local.StartPostgres(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+func number(t *testing.T, url, sql string) (n int) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	if err := conn.QueryRow(t.Context(), sql).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func execute(t *testing.T, url, sql string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
