@@ -61,7 +61,7 @@ func (r *Received) resolveID(e envelope) {
 		switch {
 		case !validCommandID(e.id):
 			r.fail(invalidID(e.idField))
-		case r.Command.ID == "" && !e.commandIDGiven:
+		case r.Command.ID == "":
 			r.Command.ID = e.id
 		case r.Command.ID != e.id:
 			r.fail(malformed("command_id", `"command_id" and the CloudEvent's id (%q) differ; give one of them, or both alike`, e.idField))

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
 	"connect-provider/messages"
@@ -205,14 +204,16 @@ func TestDecodeEventIsTolerant(t *testing.T) {
 	}
 }
 
-func TestEventOfAnUnprintableSlug(t *testing.T) {
+func TestSlugThatIsNoCloudEventsString(t *testing.T) {
 	t.Parallel()
-	r := messages.Decode(message(with("sales", `\u0001\uffff`)))
-	e := messages.NewEvent(&r, 1, messages.Outcome{Failure: &messages.Failure{Code: messages.BridgeNotFound, Message: "m"}}, r.Key(), received)
-	if r.Malformed != nil || e.Subject != "" || e.Data.BridgeSlug != "\x01\uffff-bridge-001" {
-		t.Errorf("%v: subject %q, bridge %q", r.Malformed, e.Subject, e.Data.BridgeSlug)
-	}
-	if e.ID.Version() != uuid.Version(5) {
-		t.Errorf("version %d", e.ID.Version())
+	for escaped, slug := range map[string]string{
+		`\u0001`: "\x01", `\u007f`: "\x7f", `\u0085`: "\u0085", `\uffff`: "\uffff", `\ud83f\udffe`: "\U0001fffe", `\ufdd0`: "\ufdd0",
+	} {
+		r := messages.Decode(message(with("sales-bridge-001", escaped)))
+		o := messages.Outcome{Failure: &messages.Failure{Code: messages.BridgeNotFound, Message: "m"}}
+		e := messages.NewEvent(&r, 1, o, r.Key(), received)
+		if r.Malformed != nil || e.Subject != "" || e.Data.BridgeSlug != slug {
+			t.Errorf("%s: %v, subject %q, bridge %q", escaped, r.Malformed, e.Subject, e.Data.BridgeSlug)
+		}
 	}
 }

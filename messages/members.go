@@ -94,7 +94,7 @@ func (p *parser) metadata() map[string]string {
 			p.fail(malformed("metadata", `the value of %q in "metadata" must be a JSON string, but is %s`, clip(name), kindName(kind)))
 			return
 		}
-		sound = p.text("metadata", &value) && sound
+		p.text("metadata", &value)
 		metadata[name] = value
 	})
 	if !complete || !sound {

@@ -81,7 +81,7 @@ func (p *parser) object(what string, member func(name string)) bool {
 	return true
 }
 
-// names are the members that every command has, to be found without copying.
+// names are the members a command can have, to be found without copying.
 var names = map[string]string{
 	"command_id": "command_id", "org_handle": "org_handle", "bridge_slug": "bridge_slug",
 	"provider_config_id": "provider_config_id", "phone_number": "phone_number", "metadata": "metadata",

@@ -33,7 +33,7 @@ func ParsePhoneNumber(s string) (PhoneNumber, error) {
 // E164 returns the number itself, for the wire and the database.
 func (p PhoneNumber) E164() string { return p.e164 }
 
-// String returns the number masked, such as +1******7890. The shorter the
+// String returns the number masked, such as +1*****7890. The shorter the
 // number, the less of it is shown; below seven digits nothing is.
 func (p PhoneNumber) String() string {
 	first, last := 1, 0

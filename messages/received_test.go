@@ -39,8 +39,10 @@ func TestCommandID(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			r := messages.Decode(message(tt.body, tt.header...))
-			if r.Command.ID != tt.id {
-				t.Errorf("id %q, want %q", r.Command.ID, tt.id)
+			for range 20 { // read again, the same headers give the same id
+				if again := messages.Decode(message(tt.body, tt.header...)); again.Command.ID != tt.id {
+					t.Fatalf("id %q, want %q", again.Command.ID, tt.id)
+				}
 			}
 			field := ""
 			if r.Malformed != nil {
@@ -90,9 +92,28 @@ func TestMalformedKeepsTheRest(t *testing.T) {
 		c.PhoneNumber != "+1234567890" || c.Metadata["k"] != "v" {
 		t.Errorf("%v: %v %v", r.Malformed, c, c.Metadata)
 	}
+	r = messages.Decode(message(with(`}`, `,"metadata":{"row":17,"job":"friday"}}`)))
+	if r.Malformed == nil || r.Command.Metadata != nil || r.Command.PhoneNumber == "" {
+		t.Errorf("metadata at fault is kept: %v", r.Command.Metadata)
+	}
 	r = messages.Decode(message(plain[:len(plain)-5]))
 	if r.Malformed == nil || r.Command.ProviderConfigID != 42 || r.Command.PhoneNumber != "" {
 		t.Errorf("%v", r)
+	}
+}
+
+func TestReceivedPrints(t *testing.T) {
+	t.Parallel()
+	sound, unsound := messages.Decode(message(plain)), messages.Decode(message("{}"))
+	for printed, want := range map[string]string{
+		fmt.Sprintf("%+v", sound):   `bridge "sales-bridge-001"`,
+		fmt.Sprintf("%#v", &sound):  `order-7731-line-4`,
+		fmt.Sprintf("%v", unsound):  `"bridge_slug" is missing`,
+		fmt.Sprintf("%s", &unsound): `message 4711 on "telephony.commands.15.acme.connect-provider"`,
+	} {
+		if !strings.Contains(printed, want) {
+			t.Errorf("%s does not say %s", printed, want)
+		}
 	}
 }
 
