@@ -1,0 +1,16 @@
+// Command connect-provider is the service: it takes ConnectProvider commands
+// from NATS JetStream, decides each once in Postgres, and publishes its outcome.
+//
+// Its roles are subcommands, any number of which may run:
+//
+//   - worker (worker.go): decides commands and publishes outcomes, with a
+//     listener (health.go) for /livez, /readyz and /metrics.
+//   - migrate (migrate.go): creates or upgrades the database schemas.
+//   - streams (streams.go): creates the three streams, or compares those that
+//     exist with what they must be.
+//
+// Settings are flags, environment variables, and defaults, in that order
+// (settings.go; --help names them all). They are checked as a whole before
+// anything is dialled. The first SIGINT or SIGTERM drains, the second aborts.
+// What the exit codes mean stands in run.go and in --help.
+package main

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"connect-provider/cmd/internal/connection"
+	"connect-provider/cmd/internal/program"
+	"connect-provider/messages"
+	"connect-provider/worker"
+)
+
+// streamsTimeout bounds the whole comparison.
+const streamsTimeout = 30 * time.Second
+
+type streamsCommand struct {
+	NATS    connection.NATS `embed:""`
+	Streams streamSettings  `embed:"" envprefix:"CONNECT_PROVIDER_STREAMS_"`
+	Mend    bool            `help:"Update what differs and can be changed in place."`
+	Log     program.Log     `embed:""`
+}
+
+// streamSettings are those of messages.StreamOptions, where zero stands for the
+// default.
+type streamSettings struct {
+	Lanes               int           `env:"LANES" default:"16" help:"Into how many lanes each class of commands is cut; can't be changed later."`
+	Replicas            int           `env:"REPLICAS" default:"1" help:"1, or 3 on a cluster."`
+	InteractiveMaxBytes program.Size  `env:"INTERACTIVE_MAX_BYTES" default:"1GiB" help:"Size at which interactive commands are refused."`
+	BulkMaxBytes        program.Size  `env:"BULK_MAX_BYTES" default:"4GiB" help:"Size at which bulk commands are refused."`
+	EventsMaxBytes      program.Size  `env:"EVENTS_MAX_BYTES" default:"8GiB" help:"Size at which workers wait for events to age out."`
+	EventsMaxAge        time.Duration `env:"EVENTS_MAX_AGE" default:"720h" help:"How long events are kept."`
+	DuplicateWindow     time.Duration `env:"DUPLICATE_WINDOW" default:"100ms" help:"JetStream's own deduplication; the shorter, the less it can harm."`
+}
+
+func (s streamSettings) options() messages.StreamOptions {
+	return messages.StreamOptions{
+		Lanes: s.Lanes, Replicas: s.Replicas,
+		InteractiveMaxBytes: int64(s.InteractiveMaxBytes), BulkMaxBytes: int64(s.BulkMaxBytes), EventsMaxBytes: int64(s.EventsMaxBytes),
+		EventsMaxAge: s.EventsMaxAge, DuplicateWindow: s.DuplicateWindow,
+	}
+}
+
+func (c *streamsCommand) log() program.Log { return c.Log }
+
+func (c *streamsCommand) problems(secrets *program.Secrets) []error {
+	return append(c.NATS.Resolve(secrets), c.Streams.options().Validate())
+}
+
+func (c *streamsCommand) run(ctx context.Context, p process) error {
+	ctx, cancel := context.WithTimeout(ctx, streamsTimeout)
+	defer cancel()
+	nc, err := c.NATS.Dial("connect-provider streams")
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	created, findings, err := worker.EnsureStreams(ctx, js, c.Streams.options(), c.Mend)
+	for _, name := range created {
+		fmt.Fprintf(p.stdout, "created %s\n", name)
+	}
+	fatal := tellFindings(p.stdout, findings)
+	switch {
+	case err != nil:
+		return err
+	case fatal > 0:
+		return fmt.Errorf("%w: %d settings would lose data or break the order of events", worker.ErrStreams, fatal)
+	case len(findings) == 0:
+		fmt.Fprintln(p.stdout, "The streams are as they should be.")
+	default:
+		fmt.Fprintln(p.stdout, "The streams can be used as they are.")
+	}
+	return nil
+}
+
+// tellFindings prints each finding with what to do, and returns how many are
+// fatal.
+func tellFindings(w io.Writer, findings []messages.Finding) (fatal int) {
+	for _, finding := range findings {
+		mark := "notice"
+		if finding.Fatal {
+			mark = "fatal"
+			fatal++
+		}
+		fmt.Fprintf(w, "%s: %s\n", mark, finding)
+		if finding.Updatable {
+			fmt.Fprintln(w, "  mend with: connect-provider streams --mend, and the settings you want")
+		} else {
+			fmt.Fprintln(w, "  can't be changed in place: drain the stream and make it anew (README, \"Changing the number of lanes\")")
+		}
+	}
+	return fatal
+}

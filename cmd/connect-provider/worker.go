@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	group "github.com/oklog/run"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"connect-provider/cmd/internal/connection"
+	"connect-provider/cmd/internal/program"
+	"connect-provider/worker"
+)
+
+type workerCommand struct {
+	Database connection.Database `embed:""`
+	NATS     connection.NATS     `embed:""`
+	Settings workerSettings      `embed:"" envprefix:"CONNECT_PROVIDER_"`
+	Listen   string              `env:"CONNECT_PROVIDER_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where /livez, /readyz and /metrics are served, nowhere if empty (default 127.0.0.1:8080)."`
+	Log      program.Log         `embed:""`
+}
+
+func (c *workerCommand) log() program.Log { return c.Log }
+
+func (c *workerCommand) problems(secrets *program.Secrets) []error {
+	problems := append(c.Database.Resolve(secrets), c.NATS.Resolve(secrets)...)
+	return append(problems, c.Settings.config().Validate(), checkListen(c.Listen))
+}
+
+// run works until ctx ends and the worker has drained. What was opened first is
+// closed last; the listener stays while the worker drains, so that readiness
+// and metrics can be seen.
+func (c *workerCommand) run(ctx context.Context, p process) error {
+	pool, err := worker.NewPool(context.WithoutCancel(ctx), c.Database.PoolURL(), c.Settings.InFlight)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	config := c.Settings.config()
+	nc, err := c.NATS.Keep("connect-provider worker "+config.Name, p.logger)
+	if err != nil {
+		return fmt.Errorf("NATS: %w", err)
+	}
+	defer nc.Close()
+	registry := prometheus.NewRegistry()
+	config.Database, config.NATS, config.Logger, config.Registerer = pool, nc, p.logger, registry
+	w, err := worker.New(config)
+	if err != nil {
+		return err
+	}
+
+	var actors group.Group
+	workCtx, drain := context.WithCancel(ctx)
+	defer drain()
+	actors.Add(func() error { return w.Run(workCtx) }, func(error) { drain() })
+	if c.Listen != "" {
+		health, err := listen(c.Listen, registry, w.Ready, p.logger)
+		if err != nil {
+			return err
+		}
+		actors.Add(health.serve, func(error) { health.close() })
+	}
+	stop := context.AfterFunc(ctx, func() {
+		p.logger.Info("draining: finishing the batches at hand; a second signal aborts", zap.Duration("at_most", config.DrainTimeout))
+	})
+	defer stop()
+	return actors.Run()
+}
