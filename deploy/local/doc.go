@@ -17,7 +17,7 @@
 //     so a half-made one is never taken for a whole one. The data directory has
 //     mode 0700, the server listens on 127.0.0.1 only, and every connection
 //     needs the password generated there (mode 0600).
-//   - Postgres is started (postgres.go, process.go) and awaited.
+//   - Postgres is started (postgres.go, process.go) and awaited (launch.go).
 //   - Ports are remembered (port.go): a restart on the same directory gives the
 //     same URLs unless somebody else has taken the port meanwhile.
 //

@@ -15,7 +15,7 @@ import (
 // keeps the archive in ~/.embedded-postgres-go; the extracted programs are kept
 // beside it for later runs. The newest version is taken, except for a cluster
 // that has another one already.
-func (s *search) download(o PostgresOptions) (Binaries, bool) {
+func (s *search) download() (Binaries, bool) {
 	b, err := s.fetch()
 	if err != nil {
 		s.tried = append(s.tried, fmt.Sprintf("download by embedded-postgres: %v", err))

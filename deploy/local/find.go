@@ -54,7 +54,7 @@ func FindPostgres(o PostgresOptions) (Binaries, error) {
 		}
 	}
 	if !o.NoDownload {
-		if b, ok := s.download(o); ok {
+		if b, ok := s.download(); ok {
 			return b, nil
 		}
 	}

@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -165,7 +164,7 @@ func (p *Postgres) Close() error {
 // children end by themselves a moment later.
 func (p *Postgres) Kill() error {
 	if err := p.process.signal(syscall.SIGKILL); err != nil {
-		return errors.Join(errors.New("kill the local Postgres"), err)
+		return fmt.Errorf("kill the local Postgres: %w", err)
 	}
 	<-p.process.done
 	return nil

@@ -2,6 +2,7 @@ package local_test
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -58,9 +59,19 @@ func TestADirectoryServesOneStack(t *testing.T) {
 	}
 }
 
-func TestPasswordIsNeeded(t *testing.T) {
+func TestOthersOnTheMachineStayOutside(t *testing.T) {
 	t.Parallel()
-	s := start(t, local.Options{Dir: filepath.Join(tempDir(t), "stack")})
+	dir := filepath.Join(tempDir(t), "stack")
+	s := start(t, local.Options{Dir: dir})
+	for file, want := range map[string]os.FileMode{"postgres": 0o700, "postgres/data": 0o700, "postgres/password": 0o600} {
+		info, err := os.Stat(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("%s has mode %o, want %o", file, got, want)
+		}
+	}
 	config, err := pgx.ParseConfig(s.DatabaseURL)
 	if err != nil {
 		t.Fatal(err)

@@ -45,7 +45,7 @@ func TestFaultyPostgres(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			url := systemtest.Database(t)
-			exec(t, url, "CREATE TABLE rows (n int)")
+			execute(t, url, "CREATE TABLE rows (n int)")
 			config, err := pgx.ParseConfig(url)
 			if err != nil {
 				t.Fatal(err)

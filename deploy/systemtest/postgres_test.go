@@ -15,8 +15,8 @@ import (
 func TestDatabasesAreApart(t *testing.T) {
 	t.Parallel()
 	a, b := systemtest.Database(t), systemtest.Database(t)
-	exec(t, a, "CREATE TABLE mine ()")
-	exec(t, b, "CREATE TABLE mine ()")
+	execute(t, a, "CREATE TABLE mine ()")
+	execute(t, b, "CREATE TABLE mine ()")
 }
 
 func TestMigratedDatabaseHasBothSchemas(t *testing.T) {
@@ -32,14 +32,14 @@ func TestPostgresComesBackWithItsData(t *testing.T) {
 	t.Parallel()
 	s := systemtest.PrivatePostgres(t)
 	url := s.URL()
-	exec(t, url, "CREATE TABLE kept (n int)")
+	execute(t, url, "CREATE TABLE kept (n int)")
 	for name, harm := range map[string]func(){
 		"restart": s.Restart,
 		"kill":    func() { s.Kill(); s.Start() },
 		"pause":   func() { s.Pause(); s.Resume() },
 	} {
 		before := number(t, url, "SELECT count(*) FROM kept")
-		exec(t, url, "INSERT INTO kept VALUES (1)")
+		execute(t, url, "INSERT INTO kept VALUES (1)")
 		harm()
 		if after := number(t, url, "SELECT count(*) FROM kept"); after != before+1 {
 			t.Errorf("after %s there are %d rows, want %d", name, after, before+1)
@@ -66,10 +66,10 @@ func TestPausedPostgresAnswersNothing(t *testing.T) {
 func TestRestoreGoesBackToTheCopy(t *testing.T) {
 	t.Parallel()
 	s := systemtest.PrivatePostgres(t)
-	exec(t, s.URL(), "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n")
+	execute(t, s.URL(), "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n")
 	backup := s.BaseBackup(t)
 	for range 2 {
-		exec(t, s.URL(), "INSERT INTO kept VALUES (1001)")
+		execute(t, s.URL(), "INSERT INTO kept VALUES (1001)")
 		s.Restore(t, backup)
 		if n := number(t, s.URL(), "SELECT count(*) FROM kept"); n != 1000 {
 			t.Fatalf("%d rows, want 1000", n)
@@ -80,7 +80,7 @@ func TestRestoreGoesBackToTheCopy(t *testing.T) {
 func TestBackupOfABusyServer(t *testing.T) {
 	t.Parallel()
 	s := systemtest.PrivatePostgres(t)
-	exec(t, s.URL(), "CREATE TABLE pairs (n int, half bool)")
+	execute(t, s.URL(), "CREATE TABLE pairs (n int, half bool)")
 	ctx, cancel := context.WithCancel(t.Context())
 	written := make(chan error, 1)
 	go func() {
@@ -111,16 +111,16 @@ func TestBackupOfABusyServer(t *testing.T) {
 func TestALaggingStandbyIsPromoted(t *testing.T) {
 	t.Parallel()
 	s := systemtest.PrivatePostgres(t)
-	exec(t, s.URL(), "CREATE TABLE kept (n int)")
+	execute(t, s.URL(), "CREATE TABLE kept (n int)")
 	standby := s.Standby(t)
-	exec(t, s.URL(), "INSERT INTO kept VALUES (1)")
+	execute(t, s.URL(), "INSERT INTO kept VALUES (1)")
 	standby.CatchUp(t)
 	standby.StopReceiving(t)
-	exec(t, s.URL(), "INSERT INTO kept VALUES (2)")
+	execute(t, s.URL(), "INSERT INTO kept VALUES (2)")
 	standby.ResumeReceiving(t)
 	standby.CatchUp(t)
 	standby.StopReceiving(t)
-	exec(t, s.URL(), "INSERT INTO kept VALUES (3)")
+	execute(t, s.URL(), "INSERT INTO kept VALUES (3)")
 
 	line := systemtest.Proxy(t, s.URL())
 	s.Kill()
@@ -129,10 +129,10 @@ func TestALaggingStandbyIsPromoted(t *testing.T) {
 	if sum := number(t, line.URL(), "SELECT sum(n)::int FROM kept"); sum != 3 {
 		t.Errorf("the sum is %d, want 3: the third row never reached the standby", sum)
 	}
-	exec(t, line.URL(), "INSERT INTO kept VALUES (4)")
+	execute(t, line.URL(), "INSERT INTO kept VALUES (4)")
 }
 
-func exec(t *testing.T, url, sql string) {
+func execute(t *testing.T, url, sql string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
