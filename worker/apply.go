@@ -125,7 +125,7 @@ func (l *laneRun) tryBatch(ctx context.Context, batch []*messages.Received, pois
 		return nil, err
 	}
 	defer release()
-	rows, move, err := l.transact(ctx, batch, poisoned)
+	decisions, rows, move, err := l.transact(ctx, batch, poisoned)
 	if errors.Is(err, errInDoubt) {
 		err = l.settleDoubt(ctx, move, err)
 	}
@@ -133,6 +133,7 @@ func (l *laneRun) tryBatch(ctx context.Context, batch []*messages.Received, pois
 		return nil, err
 	}
 	l.moved(move)
+	l.worker.metrics.decided(l.lane, decisions)
 	return rows, nil
 }
 

@@ -25,12 +25,13 @@ const (
 )
 
 // transact applies one batch in one transaction: lock, load, decide, write,
-// commit. It returns the outbox rows that now wait to be published. When it
-// returns an error other than errInDoubt, nothing has happened.
-func (l *laneRun) transact(ctx context.Context, batch []*messages.Received, poisoned map[uint64]string) (rows []outbox.Row, move cursorMove, err error) {
+// commit. It returns what was decided and the outbox rows that now wait to be
+// published. When it returns an error other than errInDoubt, nothing has
+// happened.
+func (l *laneRun) transact(ctx context.Context, batch []*messages.Received, poisoned map[uint64]string) (decisions []decision, rows []outbox.Row, move cursorMove, err error) {
 	conn, err := l.worker.pool.Acquire(ctx)
 	if err != nil {
-		return nil, move, fmt.Errorf("connect: %w", err)
+		return nil, nil, move, fmt.Errorf("connect: %w", err)
 	}
 	defer conn.Release()
 	stage := l.worker.metrics.stages(l.lane.Class)
@@ -39,25 +40,24 @@ func (l *laneRun) transact(ctx context.Context, batch []*messages.Received, pois
 
 	s, err := lockAndLoad(bounded, conn.Conn(), l.lane, l.worker.config.LeaseTTL, batch)
 	if err != nil {
-		return nil, move, rollback(conn, err)
+		return nil, nil, move, rollback(conn, err)
 	}
 	stage("load")
 	move = l.nextMove(batch)
-	decisions, rows, err := l.decideBatch(s, batch, poisoned, move)
+	decisions, rows, err = l.decideBatch(s, batch, poisoned, move)
 	if err != nil {
-		return nil, move, rollback(conn, err)
+		return nil, nil, move, rollback(conn, err)
 	}
 	stage("decide")
 	if err := write(bounded, conn.Conn(), move, s, decisions, rows); err != nil {
-		return nil, move, rollback(conn, err)
+		return nil, nil, move, rollback(conn, err)
 	}
 	stage("write")
 	if err := commit(conn); err != nil {
-		return rows, move, err
+		return decisions, rows, move, err
 	}
 	stage("commit")
-	l.worker.metrics.decided(l.lane, decisions)
-	return rows, move, nil
+	return decisions, rows, move, nil
 }
 
 // decideBatch runs the pure part. A panic in it becomes an error.
