@@ -16,7 +16,7 @@ import (
 
 // NATS says where NATS is and who connects.
 type NATS struct {
-	URL          string `name:"nats-url" aliases:"server" env:"NATS_URL" url:"" default:"${nats_url}" placeholder:"URL" help:"NATS, several with commas between them (default ${nats_url})."`
+	URL          string `name:"nats-url" aliases:"server" short:"s" env:"NATS_URL" url:"" default:"${nats_url}" placeholder:"URL" help:"NATS, several with commas between them; also --server (default ${nats_url})."`
 	Creds        string `name:"nats-creds" env:"NATS_CREDS" placeholder:"FILE" help:"Credentials file (JWT and seed)."`
 	User         string `name:"nats-user" env:"NATS_USER" placeholder:"NAME" help:"User name."`
 	Password     string `name:"nats-password" env:"NATS_PASSWORD" secret:"" placeholder:"TEXT" help:"Password. Better given by variable or file: others can see flags."`

@@ -1,0 +1,16 @@
+// Command connectctl is the command line for people.
+//
+//   - demo (demo.go): the whole system in a temporary directory. It publishes
+//     an example of every outcome and a mass of valid commands, tells what
+//     happened, and checks that every command had one outcome, in order.
+//   - dev (dev.go): the same system, kept in a directory, until interrupted.
+//   - publish (publish.go): publishes one command and, with --wait, tells its
+//     outcome (outcome.go).
+//   - demo-data (demo_data.go): loads the demo organizations into a database.
+//
+// The system (system.go) is NATS in this process, a private Postgres found on
+// the machine, the streams, the demo organizations and a worker in this process.
+// These servers are linked into this program only, never into the service.
+//
+// What the exit codes mean stands in run.go and in --help.
+package main

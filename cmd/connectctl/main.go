@@ -1,0 +1,5 @@
+package main
+
+import "connect-provider/cmd/internal/program"
+
+func main() { program.Main(run) }

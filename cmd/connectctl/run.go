@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/alecthomas/kong"
+	"go.uber.org/zap"
+
+	"connect-provider/cmd/internal/connection"
+	"connect-provider/cmd/internal/program"
+)
+
+// The exit codes of publish --wait beyond program's 0, 1 and 2.
+const (
+	// exitFailed says that the command was decided and failed with a reason.
+	exitFailed = 3
+	// exitUndecided says that the command was accepted and no outcome came
+	// within the wait. It is decided later.
+	exitUndecided = 4
+)
+
+const description = `Runs connect-provider on this machine, and talks to one anywhere.
+
+Exit codes: 0 done (publish --wait: connected), 1 failure (demo: a promise was broken), 2 wrong command line or configuration, publish --wait: 3 the command failed, 4 it is not decided yet, 130 or 143 aborted by a second signal.`
+
+type commandLine struct {
+	Demo     demoCommand      `cmd:"" help:"Show the whole system at work, on this machine, in a temporary directory."`
+	Dev      devCommand       `cmd:"" help:"Run the whole system on this machine until interrupted, for development."`
+	Publish  publishCommand   `cmd:"" help:"Publish one command; with --wait, tell its outcome."`
+	DemoData demoDataCommand  `cmd:"" name:"demo-data" help:"Load the demo organizations into a migrated database."`
+	Version  kong.VersionFlag `help:"Show the version."`
+}
+
+// command is one of the program's commands.
+type command interface {
+	// problems returns what is wrong with the settings; nil entries mean nothing.
+	problems(secrets *program.Secrets) []error
+	log() program.Log
+	run(ctx context.Context, p process) error
+}
+
+// process is what a command works with.
+type process struct {
+	stdout  io.Writer
+	logger  *zap.Logger
+	secrets *program.Secrets
+}
+
+// run is the program. It returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	secrets := &program.Secrets{}
+	err := execute(ctx, args, stdout, stderr, secrets)
+	return program.Report(secrets.Writer(stderr), "connectctl", err)
+}
+
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer, secrets *program.Secrets) error {
+	var line commandLine
+	parsed, err := program.Parse(&line, args, stdout, stderr, kong.Name("connectctl"), kong.Description(description), kong.Vars{
+		"nats_url": connection.DefaultNATSURL, "log_level": "warn", "version": program.Version(), "data_dir": defaultDataDir(),
+	})
+	if errors.Is(err, program.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	selected := map[string]command{
+		"demo": &line.Demo, "dev": &line.Dev, "publish": &line.Publish, "demo-data": &line.DemoData,
+	}[parsed.Command]
+	if err := parsed.Check(append(selected.problems(secrets), selected.log().Problems()...)...); err != nil {
+		return err
+	}
+	logger, err := selected.log().NewLogger(stderr, secrets)
+	if err != nil {
+		return err
+	}
+	return selected.run(ctx, process{stdout: stdout, logger: logger, secrets: secrets})
+}
