@@ -51,7 +51,7 @@ func EnsureStreams(ctx context.Context, js jetstream.JetStream, options messages
 		}
 		differing := messages.CompareStream(stream.CachedInfo().Config, want)
 		if mend && len(differing) > 0 {
-			if stream, err = js.UpdateStream(ctx, want); err != nil {
+			if stream, err = js.UpdateStream(ctx, messages.MendStream(stream.CachedInfo().Config, want)); err != nil {
 				return created, append(findings, differing...), fmt.Errorf("update stream %s: %w", want.Name, err)
 			}
 			differing = messages.CompareStream(stream.CachedInfo().Config, want)
