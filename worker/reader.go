@@ -13,14 +13,8 @@ import (
 	"connect-provider/messages"
 )
 
-const (
-	// pullBytes bounds what a lane's consumer has on its way to the worker.
-	pullBytes     = 512 << 10
-	pullExpiry    = 20 * time.Second
-	pullHeartbeat = 4 * time.Second
-	// consumerLife is how long the server keeps a consumer that nobody reads.
-	consumerLife = 30 * time.Second
-)
+// consumerLife is how long the server keeps a consumer that nobody reads.
+const consumerLife = 30 * time.Second
 
 // errLogDiffers says that the message at the cursor is not the one the cursor
 // was set on.
@@ -33,7 +27,7 @@ var errLogDiffers = errors.New("the stream is not the log that the cursor counts
 // stream is still the same log.
 type reader struct {
 	queue    *queue
-	iterator jetstream.MessagesContext
+	js       jetstream.JetStream
 	consumer jetstream.Consumer
 	cancel   context.CancelFunc
 	ended    chan struct{}
@@ -59,7 +53,7 @@ func openReader(ctx context.Context, js jetstream.JetStream, lane messages.Lane,
 	if err != nil {
 		return nil, fmt.Errorf("consumer of lane %s: %w", lane, err)
 	}
-	r := &reader{consumer: consumer, queue: newQueue(), ended: make(chan struct{})}
+	r := &reader{js: js, consumer: consumer, queue: newQueue(), ended: make(chan struct{})}
 	r.pending.Store(consumer.CachedInfo().NumPending)
 	return r, nil
 }
@@ -67,17 +61,18 @@ func openReader(ctx context.Context, js jetstream.JetStream, lane messages.Lane,
 // start begins to deliver. atCursor, if not nil, is the message that must come
 // first; it was applied before and is not delivered.
 func (r *reader) start(ctx context.Context, streamCreated time.Time, atCursor *cursorMark) error {
-	iterator, err := r.consumer.Messages(jetstream.PullMaxBytes(pullBytes), jetstream.PullExpiry(pullExpiry), jetstream.PullHeartbeat(pullHeartbeat))
+	ctx, cancel := context.WithCancel(ctx)
+	info := r.consumer.CachedInfo()
+	f, err := openFeed(ctx, r.js, info.Stream, info.Name)
 	if err != nil {
+		cancel()
 		return err
 	}
-	ctx, r.cancel = context.WithCancel(ctx)
-	r.iterator = iterator
-	context.AfterFunc(ctx, iterator.Stop)
+	r.cancel = cancel
 	go func() {
-		r.err = r.pump(ctx, streamCreated, atCursor)
+		r.err = r.pump(ctx, f, streamCreated, atCursor)
 		r.queue.close()
-		iterator.Stop()
+		f.close()
 		close(r.ended)
 	}()
 	return nil
@@ -89,10 +84,10 @@ type cursorMark struct {
 	time     int64
 }
 
-func (r *reader) pump(ctx context.Context, streamCreated time.Time, atCursor *cursorMark) error {
+func (r *reader) pump(ctx context.Context, f *feed, streamCreated time.Time, atCursor *cursorMark) error {
 	var consumed, last uint64
 	for {
-		message, err := r.iterator.Next()
+		message, err := f.next(ctx)
 		if err != nil {
 			return fmt.Errorf("read commands: %w", err)
 		}
@@ -114,7 +109,7 @@ func (r *reader) pump(ctx context.Context, streamCreated time.Time, atCursor *cu
 		}
 		received := messages.Decode(messages.Message{
 			StreamCreated: streamCreated, Time: metadata.Timestamp, Sequence: last,
-			Subject: message.Subject(), Header: message.Headers(), Body: message.Data(),
+			Subject: message.Subject, Header: message.Header, Body: message.Data,
 		})
 		r.pending.Store(metadata.NumPending)
 		if err := r.queue.put(ctx, &received); err != nil {

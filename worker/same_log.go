@@ -3,13 +3,11 @@ package worker
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"sort"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 )
 
@@ -60,7 +58,7 @@ func (l *laneRun) compareLog(ctx context.Context) (mark *cursorMark, to *laneRow
 		return nil, nil, nil
 	}
 	mark = &cursorMark{sequence: l.row.cursor, time: l.row.cursorTime}
-	same, err := l.holds(ctx, stream, *mark)
+	same, err := l.holds(ctx, *mark)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -74,20 +72,14 @@ func (l *laneRun) compareLog(ctx context.Context) (mark *cursorMark, to *laneRow
 	if l.row.cursor < info.State.FirstSeq {
 		return nil, nil, nil
 	}
-	to, err = l.cutBack(ctx, stream, info.State.FirstSeq)
+	to, err = l.cutBack(ctx, info.State.FirstSeq)
 	return nil, to, err
 }
 
 // holds tells whether the stream has a certain message of the lane.
-func (l *laneRun) holds(ctx context.Context, stream jetstream.Stream, mark cursorMark) (bool, error) {
-	message, err := stream.GetMsg(ctx, mark.sequence)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("message %d of %s: %w", mark.sequence, l.lane.Class.Stream(), err)
-	}
-	return message.Time.UnixNano() == mark.time, nil
+func (l *laneRun) holds(ctx context.Context, mark cursorMark) (bool, error) {
+	found, err := find(ctx, l.worker.js, l.lane.Class.Stream(), question{Sequence: mark.sequence})
+	return found != nil && found.Time.UnixNano() == mark.time, err
 }
 
 // replaced begins the lane at the beginning of another stream. What was
@@ -108,7 +100,7 @@ func (l *laneRun) replaced(created int64) *laneRow {
 // still has, and begins a new generation behind it. The inbox knows what was
 // applied; the messages of one log agree up to the cut and differ after it.
 // Starting too low does no harm, so a message that left no row is no problem.
-func (l *laneRun) cutBack(ctx context.Context, stream jetstream.Stream, first uint64) (*laneRow, error) {
+func (l *laneRun) cutBack(ctx context.Context, first uint64) (*laneRow, error) {
 	rows, err := l.worker.pool.Query(ctx, appliedPositionsSQL, l.lane.String(), l.row.streamCreated, int64(first), int64(l.row.cursor))
 	if err != nil {
 		return nil, fmt.Errorf("applied positions: %w", err)
@@ -127,7 +119,7 @@ func (l *laneRun) cutBack(ctx context.Context, stream jetstream.Stream, first ui
 		if failure != nil {
 			return true
 		}
-		same, err := l.holds(ctx, stream, applied[i])
+		same, err := l.holds(ctx, applied[i])
 		failure = err
 		return !same
 	})

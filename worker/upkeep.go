@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"time"
 
@@ -18,13 +17,9 @@ import (
 //go:embed sql/lane_positions.sql
 var lanePositionsSQL string
 
-const (
-	// crowded is the part of a command stream's limit above which applied
-	// commands are purged before the replay window has passed.
-	crowded = 0.8
-	// fetchWait bounds the wait for the first message of the replay window.
-	fetchWait = 5 * time.Second
-)
+// crowded is the part of a command stream's limit above which applied
+// commands are purged before the replay window has passed.
+const crowded = 0.8
 
 // upkeep purges the command streams and prunes the tables from time to time,
 // until the context ends. Of all workers, only the owner of a class's lane 0
@@ -80,7 +75,7 @@ func (w *Worker) purge(ctx context.Context, class messages.Class) error {
 	if info.State.Msgs == 0 {
 		return nil
 	}
-	passed, err := w.passed(ctx, stream, class, info)
+	passed, err := w.passed(ctx, class, info)
 	if err != nil || passed == 0 {
 		return err
 	}
@@ -109,7 +104,7 @@ func (w *Worker) purge(ctx context.Context, class messages.Class) error {
 // passed returns the highest sequence up to which every lane has applied its
 // messages, 0 if none. A lane whose next message stands further on has passed
 // all before it, so an idle lane pins nothing.
-func (w *Worker) passed(ctx context.Context, stream jetstream.Stream, class messages.Class, info *jetstream.StreamInfo) (uint64, error) {
+func (w *Worker) passed(ctx context.Context, class messages.Class, info *jetstream.StreamInfo) (uint64, error) {
 	rows, err := w.pool.Query(ctx, lanePositionsSQL, class.Letter())
 	if err != nil {
 		return 0, err
@@ -139,12 +134,11 @@ func (w *Worker) passed(ctx context.Context, stream jetstream.Stream, class mess
 		if uint64(l.Cursor) >= passed {
 			continue
 		}
-		next, err := stream.GetMsg(ctx, uint64(l.Cursor)+1, jetstream.WithGetMsgSubject(lane.CommandFilter()))
-		switch {
-		case errors.Is(err, jetstream.ErrMsgNotFound):
-		case err != nil:
+		next, err := find(ctx, w.js, class.Stream(), question{Sequence: uint64(l.Cursor) + 1, NextFor: lane.CommandFilter()})
+		if err != nil {
 			return 0, fmt.Errorf("next message of lane %s: %w", lane, err)
-		default:
+		}
+		if next != nil {
 			passed = min(passed, next.Sequence-1)
 		}
 	}
@@ -161,22 +155,14 @@ func (w *Worker) beforeWindow(ctx context.Context, class messages.Class, info *j
 	if info.State.FirstTime.After(start) {
 		return 0, nil
 	}
-	consumer, err := w.js.OrderedConsumer(ctx, class.Stream(), jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &start, HeadersOnly: true,
-		InactiveThreshold: consumerLife,
-	})
+	first, err := find(ctx, w.js, class.Stream(), question{StartTime: &start})
 	if err != nil {
 		return 0, fmt.Errorf("beginning of the replay window: %w", err)
 	}
-	message, err := consumer.Next(jetstream.FetchMaxWait(fetchWait))
-	if err != nil {
-		return 0, fmt.Errorf("beginning of the replay window: %w", err)
+	if first == nil {
+		return 0, nil
 	}
-	metadata, err := message.Metadata()
-	if err != nil {
-		return 0, err
-	}
-	return min(passed, metadata.Sequence.Stream-1), nil
+	return min(passed, first.Sequence-1), nil
 }
 
 // fillOf is how full a stream is, from 0 to 1, by the limit that is nearest.

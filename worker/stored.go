@@ -1,0 +1,77 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// apiTimeout bounds the wait for JetStream's answer to one question.
+	apiTimeout = 5 * time.Second
+	// noMessage is JetStream's error code for a message that does not exist.
+	noMessage = 10037
+)
+
+// question asks a stream for one of its messages: the one with a sequence, the
+// first of a subject from a sequence on, or the first from a time on.
+type question struct {
+	Sequence    uint64     `json:"seq,omitempty"`
+	NextFor     string     `json:"next_by_subj,omitempty"`
+	StartTime   *time.Time `json:"start_time,omitempty"`
+	WithoutHead bool       `json:"no_hdr"`
+}
+
+// storedMark is a message's place and time.
+type storedMark struct {
+	Sequence uint64    `json:"seq"`
+	Time     time.Time `json:"time"`
+}
+
+// find asks a stream's leader where a message stands, nil if there is none.
+// The jetstream package's own way fails on a message whose header it can't
+// parse, and publishers decide what is in a header.
+func find(ctx context.Context, js jetstream.JetStream, stream string, q question) (*storedMark, error) {
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	q.WithoutHead = true
+	request, err := json.Marshal(q)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := js.Conn().RequestWithContext(ctx, apiSubject(js, "STREAM.MSG.GET."+stream), request)
+	if err != nil {
+		return nil, fmt.Errorf("message of %s: %w", stream, err)
+	}
+	var answer struct {
+		Message *storedMark `json:"message"`
+		Error   *struct {
+			Code        int    `json:"err_code"`
+			Description string `json:"description"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		return nil, fmt.Errorf("message of %s: %w", stream, err)
+	}
+	switch {
+	case answer.Error != nil && answer.Error.Code == noMessage:
+		return nil, nil
+	case answer.Error != nil:
+		return nil, fmt.Errorf("message of %s: %s (%d)", stream, answer.Error.Description, answer.Error.Code)
+	case answer.Message == nil:
+		return nil, fmt.Errorf("message of %s: the answer has none", stream)
+	}
+	return answer.Message, nil
+}
+
+// apiSubject is the subject of a question to JetStream's API.
+func apiSubject(js jetstream.JetStream, operation string) string {
+	prefix := js.Options().APIPrefix
+	if prefix == "" {
+		prefix = jetstream.DefaultAPIPrefix
+	}
+	return prefix + operation
+}
