@@ -12,7 +12,7 @@ import (
 
 type devCommand struct {
 	Data     string           `default:"${data_dir}" placeholder:"DIR" help:"Where everything is kept (default ${data_dir})."`
-	NATS     string           `default:"127.0.0.1:4222" placeholder:"HOST:PORT" help:"Where NATS listens; with port 0, a free one that is kept (default 127.0.0.1:4222)."`
+	NATS     string           `default:"127.0.0.1:4222" placeholder:"HOST:PORT" help:"Where NATS listens; port 0 is the one used last in the directory, else a free one (default 127.0.0.1:4222)."`
 	Postgres postgresSettings `embed:""`
 	Log      program.Log      `embed:""`
 }

@@ -40,7 +40,7 @@ func (c *publishCommand) problems(secrets *program.Secrets) []error {
 		problems = append(problems, fmt.Errorf("--org: %w", err))
 	}
 	if failure := c.command().Validate(); failure != nil {
-		problems = append(problems, errors.New(failure.Message))
+		problems = append(problems, fmt.Errorf("%s: %s", flagOf[failure.Field], failure.Message))
 	}
 	if _, err := classOf(c.Class); err != nil {
 		problems = append(problems, err)
@@ -49,6 +49,11 @@ func (c *publishCommand) problems(secrets *program.Secrets) []error {
 		problems = append(problems, fmt.Errorf("--wait %s: give more than 0", c.Wait))
 	}
 	return problems
+}
+
+// flagOf names the flag that gives a member of the command.
+var flagOf = map[string]string{
+	"": "command", "command_id": "--id", "bridge_slug": "--bridge", "phone_number": "--phone", "metadata": "--metadata",
 }
 
 func (c *publishCommand) command() messages.Command {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
@@ -100,6 +101,8 @@ type runningWorker struct {
 func (s *system) startWorker(ctx context.Context) error {
 	config := worker.DefaultConfig()
 	config.Name, config.Version = fmt.Sprintf("connectctl:%d", os.Getpid()), program.Version()
+	// a process that was killed keeps its lanes from this one for so long
+	config.LeaseTTL = 2 * time.Second
 	config.Database, config.NATS, config.Logger, config.Registerer = s.pool, s.nc, s.logger, prometheus.NewRegistry()
 	w, err := worker.New(config)
 	if err != nil {

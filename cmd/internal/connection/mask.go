@@ -6,7 +6,10 @@ import (
 	"strings"
 )
 
-const masked = "xxxxx"
+const (
+	masked     = "xxxxx"
+	unreadable = "(not shown)"
+)
 
 // keyPassword finds passwords in a PostgreSQL key/value string.
 var keyPassword = regexp.MustCompile(`(?i)\b(password|sslpassword)\s*=\s*('(?:[^'\\]|\\.)*'|\S+)`)
@@ -20,32 +23,35 @@ func MaskURL(text string) string {
 			return keyPassword.ReplaceAllString(text, "${1}="+masked)
 		}
 		if strings.Contains(text, "@") {
-			return "(not shown)"
+			return unreadable
 		}
 		return text
 	}
+	if strings.HasPrefix(text, "postgres") {
+		return maskOne(text) // its commas are between hosts, or in the password
+	}
 	parts := strings.Split(text, ",")
 	for i, part := range parts {
-		parts[i] = maskOne(part)
+		if parts[i] = maskOne(part); parts[i] == unreadable {
+			return unreadable // a comma in a password is in two parts
+		}
 	}
 	return strings.Join(parts, ",")
 }
 
 func maskOne(text string) string {
-	// the further hosts of postgres://user:password@one,two/name
 	if !strings.ContainsAny(text, "@=") {
 		return text
 	}
 	u, err := url.Parse(strings.TrimSpace(text))
-	if err != nil || u.Scheme == "" {
-		return "(not shown)"
+	if err != nil || u.Scheme == "" || u.Host == "" {
+		return unreadable
 	}
 	if u.User != nil {
 		if _, has := u.User.Password(); has {
 			u.User = url.UserPassword(u.User.Username(), masked)
 		} else if !isPostgres(u) {
-			// nats://TOKEN@host
-			u.User = url.User(masked)
+			u.User = url.User(masked) // nats://TOKEN@host
 		}
 	}
 	query := u.Query()
