@@ -1,0 +1,12 @@
+// Package processtest holds the tests that need the service as real processes:
+// built once, started as an operator would, killed with kill -9. It has no code
+// of its own.
+//
+//   - kill_test.go: commands of both classes and many organizations go through
+//     two workers while a worker, NATS and Postgres are killed at random
+//     moments. In the end every command has one outcome, every event is once in
+//     the stream, order is kept, and the database holds what a plain sequential
+//     model of the streams holds (model_test.go).
+//
+// Both print the seed of their randomness; CONNECT_TEST_SEED replays it.
+package processtest

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package processtest
+
+import "syscall"
+
+func endWithParent() *syscall.SysProcAttr { return nil }
