@@ -22,11 +22,16 @@
 // was paused and of its successor, can't both succeed, and neither can a retry
 // of a publish whose acknowledgement was lost. Whatever goes wrong (a refusal,
 // a time-out, no responder) is answered in one way: make sure that the lane is
-// still owned, read the lane's last event through the stream's leader, drop
-// what is there already, publish the rest. Nothing depends on a deduplication
-// window.
+// still owned, read the lane's last event through the stream's leader, compare
+// the rows at hand with what has been added since (replay.go), publish the
+// rest. Nothing depends on a deduplication window.
 //
-// What is there already is known from one message: the events of a lane are in
+// What has been added may be the rows themselves, or those of a former owner
+// whose database went back since: then it can reach further than the rows at
+// hand, and tell other outcomes. So rows are compared one by one, in doubt as
+// after a restore.
+//
+// How far the events of a lane reach is known from the last one: they are in
 // command order, and each carries the lane's position (generation and command
 // sequence) in a header, which never goes down along the lane.
 //

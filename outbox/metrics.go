@@ -36,7 +36,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 		}, []string{"reason"}),
 		replays: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "connect_provider_replayed_events_total",
-			Help: "Events decided again after a restore, by what became of them: equal (not sent again), corrected, late (were missing).",
+			Help: "Events compared with those in the stream, after a restore or a publish in doubt, by what became of them: equal (not sent again), corrected, late (were missing).",
 		}, []string{"result"}),
 	}
 	for _, result := range []string{"equal", "corrected", "late"} {

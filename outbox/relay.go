@@ -27,7 +27,7 @@ type RelayConfig struct {
 	// Confirm returns nil while the lane is still owned, an error that wraps
 	// ErrLost when it is not, and any other error when it can't be known.
 	Confirm func(ctx context.Context) error
-	// Timeout bounds one publish's wait for its answer.
+	// Timeout bounds one publish's wait for its answer, and that of Inspect.
 	Timeout time.Duration
 }
 
@@ -54,8 +54,11 @@ func NewRelay(config RelayConfig) (*Relay, error) {
 	}, nil
 }
 
-// Inspect reads the lane's last event. It tries once.
+// Inspect reads the lane's last event. It tries once, for at most as long as a
+// publish.
 func (r *Relay) Inspect(ctx context.Context) (LastEvent, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.config.Timeout)
+	defer cancel()
 	last, err := readLastEvent(ctx, r.js, r.config.Lane)
 	if err == nil {
 		r.last = last
@@ -67,19 +70,24 @@ func (r *Relay) Inspect(ctx context.Context) (LastEvent, error) {
 // that Inspect found. span is nil, or what is to be replayed after a restore
 // (see Span), which the caller has written to the lane's row before.
 func (r *Relay) Resume(ctx context.Context, leftovers []Row, span *Span) error {
-	r.replay = nil
-	if span != nil {
-		r.replay = newReplay(r.js, r.config.Lane, *span)
+	r.Close()
+	if span == nil {
+		for len(leftovers) > 0 && !r.last.Position.Less(leftovers[0].Position) {
+			leftovers = leftovers[1:]
+		}
+	} else {
+		r.compare(span.From, span.Until)
 	}
-	return r.publish(ctx, leftovers, true)
+	return r.Publish(ctx, leftovers)
 }
 
-// Publish brings rows, the next ones in order of position, into the events
-// stream, retrying for as long as the lane is owned. It returns nil when every
-// one of them is there; ErrLost, or the context's error, when that can't be
-// said: the rows still stand in the table, and some may be in the stream.
-func (r *Relay) Publish(ctx context.Context, rows []Row) error {
-	return r.publish(ctx, rows, false)
+// Close ends what a replay still reads. The relay must not be used after it,
+// save by Resume.
+func (r *Relay) Close() {
+	if r.replay != nil {
+		r.replay.close()
+		r.replay = nil
+	}
 }
 
 // LastEvent returns the lane's last event as far as this relay knows.
@@ -88,17 +96,18 @@ func (r *Relay) LastEvent() LastEvent { return r.last }
 // Replaying tells whether a replay goes on.
 func (r *Relay) Replaying() bool { return r.replay != nil }
 
-// publish drops from rows what is in the stream already (if that is in doubt)
-// and publishes the rest, again and again.
-func (r *Relay) publish(ctx context.Context, rows []Row, doubt bool) error {
+// Publish brings rows, the next ones in order of position, into the events
+// stream, retrying for as long as the lane is owned. It returns nil when every
+// one of them is there; ErrLost, or the context's error, when that can't be
+// said: the rows still stand in the table, and some may be in the stream.
+func (r *Relay) Publish(ctx context.Context, rows []Row) error {
 	retry := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(10*time.Millisecond), backoff.WithMaxInterval(2*time.Second), backoff.WithMaxElapsedTime(0))
 	for len(rows) > 0 {
-		rest, err := r.attempt(ctx, rows, doubt)
+		rest, err := r.attempt(ctx, rows)
 		rows = rest
 		if err == nil {
 			retry.Reset()
-			doubt = false
 			continue
 		}
 		if ctx.Err() != nil {
@@ -111,7 +120,6 @@ func (r *Relay) publish(ctx context.Context, rows []Row, doubt bool) error {
 		if err := r.settle(ctx, retry, pause); err != nil {
 			return err
 		}
-		doubt = true
 	}
 	return nil
 }
@@ -127,13 +135,12 @@ func (r *Relay) settle(ctx context.Context, retry backoff.BackOff, pause time.Du
 		if errors.Is(err, ErrLost) {
 			return err
 		}
+		known := r.last
 		if err == nil {
 			_, err = r.Inspect(ctx)
 		}
 		if err == nil {
-			if r.replay != nil {
-				r.replay = newReplay(r.js, r.config.Lane, r.replay.span)
-			}
+			r.compareSince(known)
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -143,16 +150,37 @@ func (r *Relay) settle(ctx context.Context, retry backoff.BackOff, pause time.Du
 	}
 }
 
-// attempt publishes one batch of rows and returns those that are left.
-func (r *Relay) attempt(ctx context.Context, rows []Row, doubt bool) (rest []Row, err error) {
-	if doubt && r.replay == nil {
-		for len(rows) > 0 && rows[0].Position.Compare(r.last.Position) <= 0 {
-			rows = rows[1:]
-		}
-		if len(rows) == 0 {
-			return nil, nil
-		}
+// compareSince has the rows compared with what has been added to the lane
+// behind the last event that was known. Those may be the rows themselves, whose
+// acknowledgement was lost. They may as well be a former owner's, who went on
+// from a state that the database no longer has: then they reach beyond the rows
+// at hand, or tell other outcomes.
+func (r *Relay) compareSince(known LastEvent) {
+	from, until := known.Sequence, r.last.Position
+	if known.StreamCreated != r.last.StreamCreated {
+		from = 0
 	}
+	if r.replay != nil {
+		from, until = min(from, r.replay.span.From), r.replay.span.Until
+	} else if r.last.Sequence <= from {
+		return
+	}
+	r.compare(from, until)
+}
+
+// compare begins a replay of a span, or begins it again. It reaches at least as
+// far as the lane's last event: a row up to there is published already, or it
+// is late.
+func (r *Relay) compare(from uint64, until messages.Position) {
+	r.Close()
+	if until.Less(r.last.Position) {
+		until = r.last.Position
+	}
+	r.replay = newReplay(r.js, r.config.Lane, Span{From: from, Until: until})
+}
+
+// attempt publishes one batch of rows and returns those that are left.
+func (r *Relay) attempt(ctx context.Context, rows []Row) (rest []Row, err error) {
 	batch := rows[:min(len(rows), maxBatch)]
 	events, done, err := r.prepare(ctx, batch)
 	if err != nil {
@@ -168,8 +196,8 @@ func (r *Relay) attempt(ctx context.Context, rows []Row, doubt bool) (rest []Row
 		r.config.Metrics.published(len(events), time.Since(start))
 	}
 	if done {
-		r.config.Logger.Info("replay is over: the lane has caught up with its events", zap.Stringer("lane", r.config.Lane))
-		r.replay = nil
+		r.config.Logger.Info("the lane has caught up with its events", zap.Stringer("lane", r.config.Lane))
+		r.Close()
 	}
 	return rows[len(batch):], nil
 }
@@ -193,7 +221,7 @@ func (r *Relay) prepare(ctx context.Context, rows []Row) (events []publication, 
 			event.subject, event.payload = merged.subject, merged.payload
 			if merged.corrects != nil {
 				r.config.Metrics.replayed("corrected")
-				r.config.Logger.Warn("outcome differs from the one published before a restore, publishing a correction",
+				r.config.Logger.Warn("outcome differs from the one that was published before, publishing a correction",
 					zap.Stringer("lane", r.config.Lane), zap.Stringer("position", row.Position), zap.Stringer("corrects", *merged.corrects))
 			} else {
 				r.config.Metrics.replayed("late")

@@ -43,8 +43,8 @@ type version struct {
 	digest [16]byte
 }
 
-// replay merges the rows of a lane that decides again with the events that
-// stand in the stream already.
+// replay merges the rows of a lane that decides again, or whose last publish is
+// in doubt, with the events that stand in the stream already.
 //
 // Rows come in the order in which the events stand there, save for late ones
 // and corrections, so reading goes on only as far as the row at hand needs:
@@ -62,6 +62,13 @@ type replay struct {
 
 func newReplay(js jetstream.JetStream, lane messages.Lane, span Span) *replay {
 	return &replay{js: js, lane: lane, span: span, originals: map[uuid.UUID]version{}}
+}
+
+// close ends the reading. The replay can't be used after it.
+func (p *replay) close() {
+	if p.events != nil {
+		p.events.close()
+	}
 }
 
 // beyond tells whether a position lies after the span.
@@ -183,6 +190,7 @@ type eventReader struct {
 	lane     messages.Lane
 	position uint64 // last stream sequence read
 	end      uint64
+	consumer string
 	iterator jetstream.MessagesContext
 	expected uint64 // consumer sequence of the next message
 }
@@ -191,10 +199,19 @@ func newEventReader(js jetstream.JetStream, lane messages.Lane, after, end uint6
 	return &eventReader{js: js, lane: lane, position: after, end: end}
 }
 
+// close ends the consumer, here and on the server.
 func (e *eventReader) close() {
+	if e.consumer == "" {
+		return
+	}
 	if e.iterator != nil {
 		e.iterator.Stop()
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	// best effort: the server drops it by itself after a while
+	_ = e.js.DeleteConsumer(ctx, messages.EventsStream, e.consumer)
+	e.consumer = ""
 }
 
 // next returns the next event, or more = false at the end.
@@ -208,6 +225,7 @@ func (e *eventReader) next(ctx context.Context) (event messages.Event, more bool
 			return messages.Event{}, false, err
 		}
 		if e.iterator == nil {
+			e.close()
 			return messages.Event{}, false, nil
 		}
 	}
@@ -231,6 +249,9 @@ func (e *eventReader) next(ctx context.Context) (event messages.Event, more bool
 	if metadata.NumPending == 0 {
 		e.end = e.position
 	}
+	if e.position >= e.end {
+		e.close()
+	}
 	event, err = messages.DecodeEvent(message.Data())
 	if err != nil {
 		return messages.Event{}, false, fmt.Errorf("event %d of %s: %w", metadata.Sequence.Stream, messages.EventsStream, err)
@@ -239,6 +260,8 @@ func (e *eventReader) next(ctx context.Context) (event messages.Event, more bool
 }
 
 func (e *eventReader) open(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
 	consumer, err := e.js.CreateConsumer(ctx, messages.EventsStream, jetstream.ConsumerConfig{
 		Description:       "replay of lane " + e.lane.String(),
 		FilterSubject:     e.lane.EventFilter(),
@@ -252,7 +275,7 @@ func (e *eventReader) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the lane's events: %w", err)
 	}
-	e.expected = 1
+	e.consumer, e.expected = consumer.CachedInfo().Name, 1
 	if consumer.CachedInfo().NumPending == 0 {
 		// what the end was read from is gone since: purged or aged out
 		e.end = e.position

@@ -77,6 +77,11 @@ func (l *laneRun) run() {
 }
 
 func (l *laneRun) work(ctx context.Context) error {
+	defer func() {
+		if l.publisher != nil {
+			l.publisher.relay.Close()
+		}
+	}()
 	if err := l.takeOver(ctx); err != nil {
 		return err
 	}
@@ -87,8 +92,7 @@ func (l *laneRun) work(ctx context.Context) error {
 			l.drop(err)
 		}
 	})
-	err := l.follow(ctx)
-	if err != nil {
+	if err := l.follow(ctx); err != nil {
 		l.drop(err)
 		return err
 	}
@@ -120,11 +124,14 @@ func (l *laneRun) takeOver(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		known := l.row.lastEvent
+		known, replay := l.row.lastEvent, l.row.replay
 		if l.row.eventsCreated != last.StreamCreated {
 			known = 0
+			if replay != nil {
+				replay = &outbox.Span{Until: replay.Until}
+			}
 		}
-		span := outbox.SpanAfter(l.row.position(), known, l.row.replay, last)
+		span := outbox.SpanAfter(l.row.position(), known, replay, last)
 		if span != nil && (l.row.replay == nil || *span != *l.row.replay) {
 			l.worker.logger.Warn("the database is behind the lane's events, as after a restore: deciding again, and merging with what was published",
 				zap.Stringer("lane", l.lane), zap.Stringer("cursor", l.row.position()), zap.Stringer("until", span.Until))
