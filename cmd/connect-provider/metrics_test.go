@@ -56,7 +56,7 @@ func TestMetricsAreThoseOfTheGoldenFile(t *testing.T) {
 	}
 }
 
-var descriptionText = regexp.MustCompile(`fqName: "(.*)", help: "(.*)", unit.*variableLabels: \{(.*)\}`)
+var descriptionText = regexp.MustCompile(`fqName: "(.*)", help: "(.*)", unit.*variableLabels: \{([^}]*)\}`)
 
 // describer notes the descriptions of the metrics that are registered.
 type describer struct{ lines []string }

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bufio"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"connect-provider/deploy/systemtest"
+)
+
+func TestDevLosesNothing(t *testing.T) {
+	t.Parallel()
+	args := []string{"dev", "--data", t.TempDir(), "--nats", "127.0.0.1:0", "--database-url", systemtest.Database(t)}
+	publish := func(url, id string) string {
+		t.Helper()
+		out, _ := runs(t, 0, "publish", "--server", url, "--org", "acme", "--bridge", "sales-bridge-001",
+			"--provider-config", "42", "--phone", "+1234567890", "--id", id, "--wait", "30s")
+		return out
+	}
+
+	first := startDev(t, args)
+	contains(t, publish(first.url, "one"), "as sequence 1 of", "connected")
+	first.end(t, syscall.SIGKILL)
+
+	second := startDev(t, args)
+	if second.url != first.url {
+		t.Errorf("the URL changed from %s to %s", first.url, second.url)
+	}
+	contains(t, publish(second.url, "one"), "as sequence 2 of", "decided before, nothing was done now")
+	contains(t, publish(second.url, "two"), "as sequence 3 of", "as it was already")
+	if err := second.end(t, os.Interrupt); err != nil {
+		t.Errorf("an interrupt is an orderly end: %v", err)
+	}
+
+	third := startDev(t, args)
+	contains(t, publish(third.url, "two"), "as sequence 4 of", "decided before")
+	if err := third.end(t, syscall.SIGTERM); err != nil {
+		t.Errorf("SIGTERM is an orderly end: %v", err)
+	}
+}
+
+// devProcess is `connectctl dev` as a process.
+type devProcess struct {
+	command *exec.Cmd
+	url     string
+}
+
+var readyLine = regexp.MustCompile(`^ready  NATS (nats://\S+)  database '(postgres://\S+)'  publish with: nats .* pub --jetstream telephony\.commands\.acme\.connect-provider '\{.*\}'$`)
+
+func startDev(t *testing.T, args []string) *devProcess {
+	t.Helper()
+	executable, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(executable, args...)
+	command.Env = append(os.Environ(), asProgram+"=1")
+	stderr := &output{}
+	command.Stderr = stderr
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = command.Process.Kill() })
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	found := readyLine.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
+	if found == nil {
+		t.Fatalf("no ready line but %q (%v)\n%s", line, err, stderr.String())
+	}
+	return &devProcess{command: command, url: found[1]}
+}
+
+// end sends a signal and returns how the process ended.
+func (d *devProcess) end(t *testing.T, signal os.Signal) error {
+	t.Helper()
+	if err := d.command.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+	return d.command.Wait()
+}
+
+func TestDevNamesTheWayOutOfATakenPort(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close() //nolint:errcheck // the test is over
+	_, stderr := runs(t, 1, "dev", "--data", t.TempDir(), "--nats", listener.Addr().String(), "--database-url", "postgres://127.0.0.1:1/nobody")
+	contains(t, stderr, "address already in use", "--nats 127.0.0.1:0")
+}
