@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	group "github.com/oklog/run"
 	"github.com/prometheus/client_golang/prometheus"
@@ -61,9 +62,20 @@ func (c *workerCommand) run(ctx context.Context, p process) error {
 		}
 		actors.Add(health.serve, func(error) { health.close() })
 	}
-	stop := context.AfterFunc(ctx, func() {
-		p.logger.Info("draining: finishing the batches at hand; a second signal aborts", zap.Duration("at_most", config.DrainTimeout))
-	})
-	defer stop()
+	defer p.tellDraining(ctx, config.DrainTimeout)()
 	return actors.Run()
+}
+
+// tellDraining logs when ctx ends, not later than the returned function does.
+func (p process) tellDraining(ctx context.Context, atMost time.Duration) (done func()) {
+	told := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(told)
+		p.logger.Info("draining: finishing the batches at hand; a second signal aborts", zap.Duration("at_most", atMost))
+	})
+	return func() {
+		if !stop() {
+			<-told
+		}
+	}
 }
