@@ -18,7 +18,7 @@ const (
 	// until it is taken for the cause.
 	poisonAfter = 2
 	// heldRetry is the longest pause between two tries of a held lane.
-	heldRetry = 15 * time.Second
+	heldRetry = 5 * time.Second
 )
 
 // apply brings a batch into the database, however long that takes, and hands

@@ -96,7 +96,8 @@ create table connect_provider.workers (
   name       text        not null,
   version    text        not null,
   started_at timestamptz not null,
-  seen_at    timestamptz not null
+  seen_at    timestamptz not null,
+  expires_at timestamptz not null
 ) with (fillfactor = 50);
 
 -- What was decided, one row for each command; the key is the command id, or, for
