@@ -33,6 +33,7 @@ type laneRun struct {
 	row       laneRow
 	removed   messages.Position // outbox rows up to here are gone
 	publisher *publisher
+	reached   atomic.Pointer[messages.Position] // the row's, for other goroutines
 	held      atomic.Bool
 
 	ctx      context.Context // ends when the lane is dropped
@@ -50,7 +51,14 @@ type laneRun struct {
 func newLaneRun(ctx context.Context, w *Worker, row laneRow) *laneRun {
 	l := &laneRun{worker: w, lane: row.lane, row: row, drain: make(chan struct{}), ended: make(chan struct{})}
 	l.ctx, l.drop = context.WithCancelCause(ctx)
+	l.reach()
 	return l
+}
+
+// reach notes the position that the lane's row is known to have.
+func (l *laneRun) reach() {
+	position := l.row.position()
+	l.reached.Store(&position)
 }
 
 // handBack asks the lane to finish what it is at and to release itself.
@@ -69,6 +77,7 @@ func (l *laneRun) run() {
 		l.worker.metrics.leaseChanged("released")
 		l.worker.logger.Info("lane released", zap.Stringer("lane", l.lane), zap.Uint64("cursor", l.row.cursor))
 	case errors.Is(err, outbox.ErrLost):
+		l.worker.laneLost.Store(true)
 		l.worker.metrics.leaseChanged("lost")
 		l.worker.logger.Warn("lane lost: another worker has it, or the database is not the one it was", zap.Stringer("lane", l.lane))
 	default:

@@ -105,6 +105,7 @@ func (l *laneRun) rebase(ctx context.Context, to laneRow) error {
 		to.streamCreated, to.generation, int64(to.cursor), to.cursorTime)
 	if err == nil {
 		l.row.streamCreated, l.row.generation, l.row.cursor, l.row.cursorTime = to.streamCreated, to.generation, to.cursor, to.cursorTime
+		l.reach()
 	}
 	return err
 }
@@ -185,6 +186,7 @@ func (l *laneRun) standStill() cursorMove {
 // moved notes that a step has been committed.
 func (l *laneRun) moved(move cursorMove) {
 	l.row.cursor, l.row.cursorTime = move.to, move.toTime
+	l.reach()
 	if move.removable != (messages.Position{}) {
 		l.removed = move.removable
 	}

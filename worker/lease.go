@@ -61,16 +61,23 @@ func (w *Worker) keepLeases(ctx context.Context) error {
 // lease does one round. A worker that has lost NATS does nothing: it can't
 // work, so it must not count as live or keep lanes from others.
 func (w *Worker) lease(ctx context.Context) error {
-	if !w.config.NATS.IsConnected() {
-		return fmt.Errorf("NATS: not connected to %v (%s)", w.config.NATS.Servers(), w.config.NATS.Status())
-	}
 	ctx, cancel := context.WithTimeout(ctx, w.config.LeaseTTL)
 	defer cancel()
+	if err := w.reachNATS(ctx); err != nil {
+		return err
+	}
 	live, err := w.renew(ctx)
 	if err != nil {
 		return err
 	}
 	w.committed()
+	if w.laneLost.Swap(false) {
+		// a database that was restored may be from before its first start
+		if err := w.recordLanes(ctx, w.laneNumbers()); err != nil {
+			w.laneLost.Store(true)
+			return err
+		}
+	}
 	for _, class := range messages.Classes() {
 		if err := w.balance(ctx, class, live); err != nil {
 			return err
@@ -79,30 +86,52 @@ func (w *Worker) lease(ctx context.Context) error {
 	return nil
 }
 
+// reachNATS makes sure that the server answers: a connection whose peer has
+// vanished looks connected for minutes.
+func (w *Worker) reachNATS(ctx context.Context) error {
+	nc := w.config.NATS
+	if !nc.IsConnected() {
+		return fmt.Errorf("NATS: not connected to %v (%s)", nc.Servers(), nc.Status())
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.config.LeaseTTL/2)
+	defer cancel()
+	if err := nc.FlushWithContext(ctx); err != nil {
+		return fmt.Errorf("NATS: %s does not answer: %w", nc.ConnectedUrlRedacted(), err)
+	}
+	return nil
+}
+
 // renew says that this worker lives and extends its leases, in one round trip.
-// Lanes that turn out to be another's are dropped. It returns the number of
-// live workers.
+// Lanes that turn out to be another's are dropped, and those that the database
+// has further back than they were: it was restored, or a standby that lagged
+// took its place, and a lane without commands would not notice. It returns the
+// number of live workers.
 func (w *Worker) renew(ctx context.Context) (live int, err error) {
 	runs := w.runs()
 	lanes, tokens := make([]string, len(runs)), make([]uuid.UUID, len(runs))
+	reached := make([]messages.Position, len(runs))
 	for i, run := range runs {
-		lanes[i], tokens[i] = run.lane.String(), run.row.owner.token
+		lanes[i], tokens[i], reached[i] = run.lane.String(), run.row.owner.token, *run.reached.Load()
 	}
-	mine := make(map[string]bool, len(runs))
+	mine := make(map[uuid.UUID]messages.Position, len(runs))
 	var q pgx.Batch
 	q.Queue(heartbeatSQL, w.id, w.config.Name, w.config.Version, w.config.LeaseTTL.Seconds()).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&live)
 	})
 	q.Queue(renewSQL, lanes, tokens, w.config.LeaseTTL.Seconds()).Query(func(rows pgx.Rows) error {
-		var lane string
-		_, err := pgx.ForEachRow(rows, []any{&lane}, func() error { mine[lane] = true; return nil })
+		var token uuid.UUID
+		var generation, cursor int64
+		_, err := pgx.ForEachRow(rows, []any{&token, &generation, &cursor}, func() error {
+			mine[token] = messages.Position{Generation: generation, Sequence: uint64(cursor)}
+			return nil
+		})
 		return err
 	})
 	if err := w.pool.SendBatch(ctx, &q).Close(); err != nil {
 		return 0, fmt.Errorf("renew leases: %w", err)
 	}
-	for _, run := range runs {
-		if !mine[run.lane.String()] {
+	for i, run := range runs {
+		if position, ok := mine[tokens[i]]; !ok || position.Less(reached[i]) {
 			run.drop(outbox.ErrLost)
 		}
 	}

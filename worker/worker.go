@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -103,6 +104,7 @@ type Worker struct {
 
 	lanesCtx   context.Context // ends when lanes must be dropped
 	lastCommit atomic.Int64    // unix nanoseconds, of any lane or lease
+	laneLost   atomic.Bool     // since the lanes were last recorded
 	readiness  atomic.Pointer[error]
 
 	mu      sync.Mutex
@@ -271,6 +273,13 @@ func (w *Worker) runs() []*laneRun {
 		runs = append(runs, run)
 	}
 	return runs
+}
+
+// laneNumbers returns the number of lanes of each class.
+func (w *Worker) laneNumbers() map[messages.Class]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.numbers)
 }
 
 func (w *Worker) lanesOf(class messages.Class) int {
