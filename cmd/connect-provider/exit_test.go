@@ -77,6 +77,10 @@ func TestStreamsThatDoNotFitEndTheWorker(t *testing.T) {
 		t.Errorf("%s%s", out, stderr)
 	}
 	runs(t, 0, "streams", "--nats-url", server.URL(), "--mend")
+	out, _ = runs(t, exitStreams, "streams", "--nats-url", server.URL(), "--lanes=8", "--mend")
+	if !strings.Contains(out, "lanes is 16, want 8") || !strings.Contains(out, "can't be changed in place") {
+		t.Errorf("a stream was cut anew: %s", out)
+	}
 	if out, _ := runs(t, 0, "streams", "--nats-url", server.URL(), "--events-max-age=48h"); !strings.Contains(out, "notice: stream TELEPHONY_EVENTS: max_age") {
 		t.Error(out)
 	}

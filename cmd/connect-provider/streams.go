@@ -91,7 +91,7 @@ func tellFindings(w io.Writer, findings []messages.Finding) (fatal int) {
 		}
 		fmt.Fprintf(w, "%s: %s\n", mark, finding)
 		if finding.Updatable {
-			fmt.Fprintln(w, "  mend with: connect-provider streams --mend, and the settings you want")
+			fmt.Fprintln(w, "  mend with: connect-provider streams --mend")
 		} else {
 			fmt.Fprintln(w, "  can't be changed in place: drain the stream and make it anew (README, \"Changing the number of lanes\")")
 		}

@@ -61,6 +61,9 @@ func (c *demoCommand) run(ctx context.Context, p process) (err error) {
 	}
 	show := newShow(s, screen, c.Commands)
 	if err := show.play(ctx); err != nil {
+		if ctx.Err() != nil {
+			return errors.New("interrupted before the end")
+		}
 		return err
 	}
 	if !c.Keep {

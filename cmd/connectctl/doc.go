@@ -1,8 +1,9 @@
 // Command connectctl is the command line for people.
 //
 //   - demo (demo.go): the whole system in a temporary directory. It publishes
-//     an example of every outcome and a mass of valid commands, tells what
-//     happened, and checks that every command had one outcome, in order.
+//     an example of every outcome (demo_script.go) and a mass of valid commands
+//     (demo_fleet.go), tells what happened (report.go), and checks that every
+//     command had one outcome, in order (demo_audit.go).
 //   - dev (dev.go): the same system, kept in a directory, until interrupted.
 //   - publish (publish.go): publishes one command and, with --wait, tells its
 //     outcome (outcome.go).

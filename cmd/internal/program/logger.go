@@ -3,13 +3,11 @@ package program
 import (
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
-	"golang.org/x/term"
 )
 
 // Log is how a program logs, to standard error.
@@ -40,7 +38,7 @@ func (l Log) NewLogger(stderr io.Writer, secrets *Secrets) (*zap.Logger, error) 
 	config.TimeKey, config.MessageKey = "time", "message"
 	config.EncodeDuration = zapcore.StringDurationEncoder
 	var encoder zapcore.Encoder
-	if l.Format == "console" || l.Format == "auto" && IsTerminal(stderr) {
+	if l.Format == "console" || l.Format == "auto" && TerminalWidth(stderr) > 0 {
 		config.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
 		config.EncodeLevel = zapcore.CapitalLevelEncoder
 		config.ConsoleSeparator = " "
@@ -53,10 +51,4 @@ func (l Log) NewLogger(stderr io.Writer, secrets *Secrets) (*zap.Logger, error) 
 	}
 	sink := zapcore.Lock(zapcore.AddSync(secrets.Writer(stderr)))
 	return zap.New(zapcore.NewCore(encoder, sink, level)), nil
-}
-
-// IsTerminal reports whether a person reads what is written.
-func IsTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
 }
