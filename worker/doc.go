@@ -1,0 +1,94 @@
+// Package worker decides ConnectProvider commands: each once, in the order in
+// which its stream accepted it, with its effects, its inbox row and its
+// outcome event in one transaction.
+//
+// # The cursor
+//
+// A reader who knows JetStream looks for the acknowledgements. There are none
+// on the wire: an acknowledgement can't be part of a Postgres transaction, and
+// around the gap grow redelivery timers, delivery counters and workers that
+// wake up late. Here the acknowledgement is a lane's cursor, a row in Postgres
+// that moves in the transaction that applies the commands (commitCursor in
+// write.go):
+//
+//	redelivery            → read again from the cursor
+//	MaxDeliver, dead-letter queue → isolation (apply.go) and dead letters
+//	ack wait              → lease
+//	pending               → lane lag
+//
+// The cursor is compared and set, together with the lane's owner token, epoch
+// and generation. If no row is updated, the world is not what this worker
+// thinks: a new owner, a restored database, a standby that lagged. It rolls
+// back, drops the lane with all that it holds of it in memory, and takes it
+// anew. So a worker that was paused and wakes up late can do no harm.
+//
+// # The way of a command
+//
+//  1. reader.go: an ordered consumer for each lane delivers what has arrived;
+//     queue.go holds it, decoded, bounded by bytes.
+//  2. lane.go: a batch is whatever waits, up to 1,000, without lingering: while
+//     one commits the next gathers. A few batches of different lanes are in
+//     flight at once, for each traffic class apart, so that bulk can't delay
+//     interactive commands.
+//  3. load.go: the partition's advisory lock, then all state that the batch can
+//     touch, in one round trip. A lock of the partition and not of the
+//     organization: a few thousand of those use up Postgres' lock memory.
+//  4. decide.go: a pure function of state and batch, in stream order. It is the
+//     specification of the domain.
+//  5. write.go: connections, inbox, outbox, dead letters and cursor, set-based
+//     and sorted by key, in one round trip; transact.go commits.
+//  6. publisher.go: package outbox publishes the events while the next batch is
+//     applied; the rows are removed in a later batch's transaction, or in one
+//     of their own when the lane is idle (tidy in lane_row.go).
+//
+// A batch costs three round trips (begin, lock and load; write; commit), and a
+// fourth where a bridge has another provider or an id was used before.
+//
+// # Lanes
+//
+// A command stream is cut into lanes by the server's partition() transform on
+// the organization's token. Leases (lease.go) use the database's clock only. A
+// worker renews them three times in their length, claims its fair share (lanes
+// by live workers, rounded up, each class apart), and hands back what is over
+// it. A lane that is handed back is finished first: stop reading, commit,
+// publish, remove outbox rows, release. Workers tell each other of it over
+// NATS, which only saves time. Rows that are locked are skipped, by renewal and
+// by claims: their owner is at work. A worker without NATS does not renew.
+//
+// Taking a lane over (takeOver in lane.go) brings its events up to date first:
+// see package outbox. Then open (same_log.go) makes sure that the stream is
+// still the log that the cursor counts in: it reads from the cursor, not from
+// behind it, and compares that message with what the row remembers, whenever a
+// consumer is made anew, so also after each reconnect. It may be missing only
+// below the stream's first sequence. A stream that was cut back and has grown
+// again, or was replaced, begins a new generation of the lane; what is known
+// to be lost is logged as an error and counted.
+//
+// # Failure
+//
+// classify.go is the one place that says what an error means, with a reason for
+// each branch; apply.go acts on it:
+//
+//   - unavailable: the same batch again, with backoff, without limit.
+//   - conflict (unique violation, serialization failure, deadlock): load and
+//     decide again.
+//   - COMMIT not answered: a new connection locks the lane's row, which waits
+//     for the backend in doubt; token and cursor then tell. COMMIT is never
+//     cancelled: a cancelled wait for a synchronous standby has committed.
+//   - a data error or a panic: halve the batch until the command stands alone;
+//     if it fails again there, it gets internal_error and a dead letter.
+//   - an error that nobody classified, for a minute while others commit: halve
+//     likewise, then hold the lane at the command and say so on its row, until
+//     the cause is mended or an operator sets skip_sequence on the row.
+//   - not migrated, not allowed: retry, and say what an operator must do.
+//
+// A client that stops in the middle of a transaction would keep its locks: the
+// server ends it after the lease time (idle_in_transaction_session_timeout).
+//
+// # Upkeep
+//
+// upkeep.go purges from the command streams what every lane has passed and the
+// replay window no longer covers, by sequence, and prunes inbox and dead
+// letters past their retention. streams.go creates and compares the streams; a
+// worker does not start on those that would lose data or break the fence.
+package worker
