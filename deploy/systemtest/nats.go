@@ -25,7 +25,9 @@ type natsHost interface {
 	start(ctx context.Context) error
 	stop() error
 	kill() error
-	remove() error // ends it for good, in whatever state it is
+	keep(ctx context.Context, stream string) error   // copies a stream's files while the server runs
+	rewind(ctx context.Context, stream string) error // ends the server and puts the copy in the stream's place
+	remove() error                                   // ends it for good, in whatever state it is
 }
 
 // NATS starts a server that ends with the test: in this process, or in a

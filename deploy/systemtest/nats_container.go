@@ -2,6 +2,7 @@ package systemtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -16,6 +17,13 @@ const (
 	natsImage = "nats:2.15-alpine"
 	natsPort  = "4222/tcp" // in the container
 )
+
+// natsEntry is the container's program: it does what was put off until the
+// server does not run, and becomes the server.
+const natsEntry = `
+if [ -e /before-start ]; then sh -e /before-start && rm /before-start; fi
+exec nats-server --config /etc/nats/nats-server.conf
+`
 
 // natsConfig is the server's configuration file, with the same settings as the
 // local server's. The store lies in the container, so it stays when the
@@ -47,7 +55,7 @@ func (n *natsContainer) start(ctx context.Context) error {
 	}
 	if n.container == nil {
 		c, err := runContainer(ctx, testcontainers.ContainerRequest{
-			Image: natsImage,
+			Image: natsImage, Entrypoint: []string{"sh", "-c", natsEntry},
 			Files: []testcontainers.ContainerFile{{
 				Reader: strings.NewReader(natsConfig), ContainerFilePath: "/etc/nats/nats-server.conf", FileMode: 0o644,
 			}},
@@ -85,6 +93,19 @@ func (n *natsContainer) kill() error {
 	}
 	n.running = false
 	return killContainer(ctx, n.container)
+}
+
+func (n *natsContainer) keep(ctx context.Context, stream string) error {
+	_, err := containerShell(ctx, n.container, "root", `rm -rf "/kept-$2" && cp -a "/data/$1/$2" "/kept-$2"`, streamsDir, stream)
+	return err
+}
+
+// rewind leaves the work to the container's next start: nothing can be run in a
+// stopped one.
+func (n *natsContainer) rewind(ctx context.Context, stream string) error {
+	putBack := fmt.Sprintf(`rm -rf '/data/%[1]s/%[2]s' && cp -a '/kept-%[2]s' '/data/%[1]s/%[2]s'`, streamsDir, stream)
+	_, err := containerShell(ctx, n.container, "root", `printf '%s\n' "$1" >/before-start`, putBack)
+	return errors.Join(err, n.stop())
 }
 
 func (n *natsContainer) remove() error { return removeContainer(n.container) }

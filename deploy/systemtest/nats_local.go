@@ -43,4 +43,12 @@ func (n *natsInProcess) stop() error {
 
 func (n *natsInProcess) kill() error { return n.stop() }
 
+func (n *natsInProcess) keep(ctx context.Context, stream string) error {
+	return keepLocally(ctx, n.dir, stream)
+}
+
+func (n *natsInProcess) rewind(_ context.Context, stream string) error {
+	return errors.Join(n.stop(), rewindLocally(n.dir, stream))
+}
+
 func (n *natsInProcess) remove() error { return errors.Join(n.stop(), os.RemoveAll(n.dir)) }

@@ -102,4 +102,12 @@ func (n *natsProcess) kill() error {
 	return nil
 }
 
+func (n *natsProcess) keep(ctx context.Context, stream string) error {
+	return keepLocally(ctx, n.dir, stream)
+}
+
+func (n *natsProcess) rewind(_ context.Context, stream string) error {
+	return errors.Join(n.stop(), rewindLocally(n.dir, stream))
+}
+
 func (n *natsProcess) remove() error { return errors.Join(n.kill(), os.RemoveAll(n.dir)) }

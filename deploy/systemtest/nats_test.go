@@ -2,6 +2,7 @@ package systemtest_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -67,4 +68,34 @@ func stream(t *testing.T, url string) jetstream.JetStream {
 		t.Fatal(err)
 	}
 	return js
+}
+
+func TestNATSRewindsAStream(t *testing.T) {
+	t.Parallel()
+	s := systemtest.NATS(t)
+	publish(t, s.URL())
+	before := created(t, s.URL())
+	s.KeepStream("KEPT")
+	publish(t, s.URL())
+	for range 2 {
+		s.RewindStream("KEPT")
+		s.Start()
+		if got := stored(t, s.URL()); got != 1 {
+			t.Fatalf("%d messages are stored, want the 1 that was kept", got)
+		}
+		if got := created(t, s.URL()); !got.Equal(before) {
+			t.Fatalf("created at %s, it was %s", got, before)
+		}
+		publish(t, s.URL())
+		publish(t, s.URL())
+	}
+}
+
+func created(t *testing.T, url string) time.Time {
+	t.Helper()
+	s, err := stream(t, url).Stream(t.Context(), "KEPT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.CachedInfo().Created
 }
