@@ -94,6 +94,7 @@ func TestLinesDown(t *testing.T) {
 				for range 5 {
 					line.Cut()
 				}
+				s.awaitReady(w)
 				harm.begin()
 				said := s.awaitUnready(w).Error()
 				if strings.Contains(said, "NATS") != (side == 1) {

@@ -27,6 +27,7 @@ func TestDatabaseRestored(t *testing.T) {
 			s.awaitEventsAtLeast(200)
 			backup := postgres.BaseBackup(t)
 			<-published
+			l.publish(200)
 			before := l.verify()
 			published = l.publishThrough(after)
 			postgres.Restore(t, backup)
