@@ -25,7 +25,9 @@ func TestDevLosesNothing(t *testing.T) {
 
 	first := startDev(t, args)
 	contains(t, publish(first.url, "one"), "as sequence 1 of", "connected")
-	first.end(t, syscall.SIGKILL)
+	if err := first.end(t, syscall.SIGKILL); err == nil {
+		t.Error("kill -9 was an orderly end")
+	}
 
 	second := startDev(t, args)
 	if second.url != first.url {
