@@ -192,12 +192,16 @@ func scanLane(row pgx.CollectableRow) (laneRow, error) {
 	return r, err
 }
 
-// leave tells the others that this worker is gone.
+// leave signs off in the database and tells the others.
 func (w *Worker) leave(ctx context.Context) error {
 	if _, err := w.pool.Exec(ctx, leaveSQL, w.id); err != nil {
 		return fmt.Errorf("sign off: %w", err)
 	}
-	return w.tellWorkers()
+	if err := w.tellWorkers(); err != nil {
+		// they find out by themselves
+		w.logger.Debug("could not tell the other workers", zap.Error(err))
+	}
+	return nil
 }
 
 func (w *Worker) tellWorkers() error {

@@ -54,23 +54,23 @@ func (l *laneRun) compareLog(ctx context.Context) (mark *cursorMark, to *laneRow
 	if l.row.streamCreated != created {
 		return nil, l.replaced(created), nil
 	}
-	if l.row.cursor == 0 || l.row.cursor < info.State.FirstSeq {
-		return nil, nil, nil
-	}
 	mark = &cursorMark{sequence: l.row.cursor, time: l.row.cursorTime}
+	if l.row.cursor == 0 || l.row.cursor < info.State.FirstSeq {
+		return nil, l.missedGeneration(), nil
+	}
 	same, err := l.holds(ctx, *mark)
 	if err != nil {
 		return nil, nil, err
 	}
 	if same {
-		return mark, nil, nil
+		return mark, l.missedGeneration(), nil
 	}
 	// a purge may have come between the two questions
 	if info, err = stream.Info(ctx); err != nil {
 		return nil, nil, fmt.Errorf("command stream: %w", err)
 	}
 	if l.row.cursor < info.State.FirstSeq {
-		return nil, nil, nil
+		return nil, l.missedGeneration(), nil
 	}
 	to, err = l.cutBack(ctx, info.State.FirstSeq)
 	return nil, to, err
@@ -82,11 +82,28 @@ func (l *laneRun) holds(ctx context.Context, mark cursorMark) (bool, error) {
 	return found != nil && found.Time.UnixNano() == mark.time, err
 }
 
+// missedGeneration returns the lane's row in the generation of its last event,
+// nil if that is no later one. A later one began after the copy was made from
+// which the database was restored; had the lane stayed in its own, it would
+// never get past its events.
+func (l *laneRun) missedGeneration() *laneRow {
+	to := l.row
+	if to.generation = l.publisher.progress().last.Position.Generation; to.generation <= l.row.generation {
+		return nil
+	}
+	return &to
+}
+
+// nextGeneration is the one that begins where the stream is another log, or
+// the one that had begun when a restored database missed it.
+func (l *laneRun) nextGeneration() int64 {
+	return max(l.row.generation+1, l.publisher.progress().last.Position.Generation)
+}
+
 // replaced begins the lane at the beginning of another stream. What was
-// decided before is known to the inbox, so reading it again does no harm. If
-// events of later generations exist, a restored database has missed them.
+// decided before is known to the inbox, so reading it again does no harm.
 func (l *laneRun) replaced(created int64) *laneRow {
-	to := &laneRow{streamCreated: created, generation: max(l.row.generation+1, l.publisher.progress().last.Position.Generation)}
+	to := &laneRow{streamCreated: created, generation: l.nextGeneration()}
 	if l.row.streamCreated != 0 {
 		l.worker.metrics.lostRange(l.lane.Class, "replaced")
 		l.worker.logger.Error("command stream was replaced: reading the new one from its beginning; commands of the old one that were not decided are lost",
@@ -126,7 +143,7 @@ func (l *laneRun) cutBack(ctx context.Context, first uint64) (*laneRow, error) {
 	if failure != nil {
 		return nil, failure
 	}
-	to := &laneRow{streamCreated: l.row.streamCreated, generation: l.row.generation + 1}
+	to := &laneRow{streamCreated: l.row.streamCreated, generation: l.nextGeneration()}
 	if differs > 0 {
 		to.cursor, to.cursorTime = applied[differs-1].sequence, applied[differs-1].time
 	}
