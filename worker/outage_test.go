@@ -81,20 +81,16 @@ func TestLinesDown(t *testing.T) {
 			line := lines[side]
 			published := l.publishThrough(2000)
 			harms := []struct{ begin, end func() }{
+				{line.Hold, line.Release},
+				{line.HoldReplies, line.Release},
 				{line.Block, func() {
 					if err := line.Unblock(); err != nil {
 						t.Error(err)
 					}
 				}},
-				{line.Hold, line.Release},
-				{line.HoldReplies, line.Release},
 			}
 			for round, harm := range harms {
 				s.awaitEventsAtLeast(400 * (round + 1))
-				for range 5 {
-					line.Cut()
-				}
-				s.awaitReady(w)
 				harm.begin()
 				said := s.awaitUnready(w).Error()
 				if strings.Contains(said, "NATS") != (side == 1) {
@@ -102,6 +98,10 @@ func TestLinesDown(t *testing.T) {
 				}
 				harm.end()
 				s.awaitReady(w)
+			}
+			for round := range 5 {
+				s.awaitEventsAtLeast(1250 + 50*round)
+				line.Cut()
 			}
 			<-published
 			l.verify()
