@@ -91,7 +91,7 @@ func (w *Worker) lease(ctx context.Context) error {
 func (w *Worker) reachNATS(ctx context.Context) error {
 	nc := w.config.NATS
 	if !nc.IsConnected() {
-		return fmt.Errorf("NATS: not connected to %v (%s)", nc.Servers(), nc.Status())
+		return fmt.Errorf("NATS: not connected (%s)", nc.Status())
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.config.LeaseTTL/2)
 	defer cancel()

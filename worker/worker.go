@@ -178,7 +178,10 @@ func (w *Worker) Run(ctx context.Context) error {
 func (w *Worker) prepare(ctx context.Context) error {
 	retry := newBackOff()
 	for {
-		err := migrations.Check(ctx, w.pool)
+		err := w.reachNATS(ctx)
+		if err == nil {
+			err = migrations.Check(ctx, w.pool)
+		}
 		if err == nil {
 			var lanes map[messages.Class]int
 			lanes, err = checkStreams(ctx, w.js)

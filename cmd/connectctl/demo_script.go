@@ -18,6 +18,9 @@ type scene struct {
 	body    string
 	id      string
 	outcome string
+	// linkedTo, if not 0, is the provider configuration that the platform links
+	// the documentation's number to before the message is published.
+	linkedTo int64
 }
 
 // script has the documentation's example, a command for each failure code that
@@ -28,6 +31,10 @@ func script() []scene {
 		return scene{handle: exampleOrganization, id: id, outcome: outcome, body: encode(messages.Command{
 			ID: id, BridgeSlug: bridge, ProviderConfigID: configuration, PhoneNumber: number, Metadata: map[string]string{"job": "demo"},
 		})}
+	}
+	moved := func(s scene, linkedTo int64) scene {
+		s.linkedTo = linkedTo
+		return s
 	}
 	const sales, support = "sales-bridge-001", "support-bridge-001"
 	example := scene{handle: exampleOrganization, id: exampleCommand.ID, body: encode(exampleCommand), outcome: outcomeConnected}
@@ -41,8 +48,11 @@ func script() []scene {
 		repeat,
 		{handle: exampleOrganization, id: exampleCommand.ID, body: encode(changed), outcome: string(messages.CommandIDReused)},
 		acme("demo-again", sales, 42, "+1234567890", outcomeConnected), // unchanged
-		// the seed document's other example: the number is not configuration 1's
 		acme("demo-not-linked", sales, 1, "+1234567890", string(messages.PhoneNumberNotLinked)),
+		// the documentation's two examples, as printed: a number belongs to one
+		// configuration at a time, so the platform moves it there and back
+		moved(acme("demo-curl-example", sales, 1, "+1234567890", outcomeConnected), 1),
+		moved(acme("demo-javascript-example", sales, 42, "+1234567890", outcomeConnected), 42),
 		acme("demo-inactive-number", sales, 42, "+1234567893", string(messages.PhoneNumberNotLinked)),
 		acme("demo-another-organizations-number", sales, 1, "+1234567801", string(messages.PhoneNumberNotLinked)),
 		acme(idNumberInUse, support, 42, "+1234567890", string(messages.PhoneNumberInUse)),
@@ -87,6 +97,12 @@ func (s *show) playScript(ctx context.Context) error {
 		organization, err := messages.OrganizationFromHandle(scene.handle)
 		if err != nil {
 			return err
+		}
+		if scene.linkedTo != 0 {
+			if _, err := s.system.pool.Exec(ctx, `update telephony.phone_numbers set provider_config_id = $2 where phone_number = $1`,
+				exampleCommand.PhoneNumber, scene.linkedTo); err != nil {
+				return fmt.Errorf("move %s to configuration %d: %w", exampleCommand.PhoneNumber, scene.linkedTo, err)
+			}
 		}
 		last, err = s.publish(ctx, organization, scene.id, []byte(scene.body), scene.outcome)
 		if err != nil {

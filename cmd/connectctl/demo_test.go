@@ -17,8 +17,8 @@ func TestDemoShowsEveryOutcome(t *testing.T) {
 			contains(t, out, string(code))
 		}
 	}
-	contains(t, out, "505     200  connected (1 of them were so already)", `"id": "`, "commands per second", "Latency:",
-		"Checked: 520 commands accepted, 519 events")
+	contains(t, out, "507     200  connected (1 of them were so already)", `"id": "`, "commands per second", "Latency:",
+		"Checked: 522 commands accepted, 521 events")
 	if strings.Contains(out, "\r") {
 		t.Error("what is no terminal got control characters")
 	}
