@@ -120,9 +120,12 @@ func (l *laneRun) logRetry(c class, batch []*messages.Received, pause time.Durat
 // moves what the lane knows of its cursor. A COMMIT in doubt is settled before
 // it returns.
 func (l *laneRun) tryBatch(ctx context.Context, batch []*messages.Received, poisoned map[uint64]string) ([]outbox.Row, error) {
-	release, err := l.worker.slot(ctx, l.lane.Class)
-	if err != nil {
-		return nil, err
+	release, err := l.granted, error(nil)
+	l.granted = nil
+	if release == nil {
+		if release, err = l.worker.slot(ctx, l.lane.Class); err != nil {
+			return nil, err
+		}
 	}
 	defer release()
 	decisions, rows, move, err := l.transact(ctx, batch, poisoned)

@@ -14,7 +14,7 @@ import (
 
 const (
 	// pullBytes bounds what a lane's consumer has on its way to the worker.
-	pullBytes     = 512 << 10
+	pullBytes     = 128 << 10
 	pullMessages  = 1_000_000 // no bound: the bytes are
 	pullExpiry    = 20 * time.Second
 	pullHeartbeat = 4 * time.Second

@@ -35,6 +35,7 @@ type laneRun struct {
 	publisher *publisher
 	reached   atomic.Pointer[messages.Position] // the row's, for other goroutines
 	held      atomic.Bool
+	granted   func() // gives back the slot that the next try has already
 
 	ctx      context.Context // ends when the lane is dropped
 	drop     context.CancelCauseFunc
@@ -123,7 +124,7 @@ func (l *laneRun) takeOver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.publisher = newPublisher(relay, &l.unpublished)
+	l.publisher = newPublisher(relay, &l.unpublished, &l.worker.unpublished)
 	return l.insist(ctx, "take over", func() error {
 		leftovers, err := outbox.Pending(ctx, l.worker.pool, l.lane)
 		if err != nil {
@@ -185,6 +186,10 @@ func (l *laneRun) consume(ctx context.Context, r *reader) (finished bool, err er
 	idle := time.NewTimer(tidyAfter)
 	defer idle.Stop()
 	for {
+		filled := r.queue.filled
+		if l.publisher.busy() {
+			filled = nil // until the publisher wakes this loop
+		}
 		select {
 		case <-l.drain:
 			return true, nil
@@ -201,17 +206,25 @@ func (l *laneRun) consume(ctx context.Context, r *reader) (finished bool, err er
 			} else if err != nil {
 				idle.Reset(tidyAfter * 20)
 			}
-		case <-r.queue.filled:
-			batch, more := r.queue.take(l.worker.config.BatchSize)
-			if !more {
-				return false, nil
+		case <-filled:
+			// first the slot, then the batch: it grows while the lane waits, and
+			// only lanes at work hold more than their queue
+			release, err := l.worker.slot(ctx, l.lane.Class)
+			if err != nil {
+				return false, err
 			}
+			batch, more := r.queue.take(l.worker.config.BatchSize)
 			if len(batch) == 0 {
+				release()
+				if !more {
+					return false, nil
+				}
 				continue
 			}
+			l.granted = release
 			l.applying.Store(int64(len(batch)))
 			l.oldest.Store(batch[0].Time.UnixNano())
-			err := l.apply(ctx, batch, unknownPatience)
+			err = l.apply(ctx, batch, unknownPatience)
 			l.applying.Store(0)
 			if err != nil {
 				return false, err

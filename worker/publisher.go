@@ -10,8 +10,8 @@ import (
 )
 
 // publisher publishes a lane's events while the lane applies its next batch.
-// At most one batch waits while another is under way: that bounds the outbox
-// when the events stream is slow or full.
+// It takes that batch's events when these are published, no sooner: that
+// bounds the outbox when the events stream is slow or full.
 type publisher struct {
 	relay *outbox.Relay
 	queue chan []outbox.Row
@@ -19,6 +19,7 @@ type publisher struct {
 	wake  chan struct{} // told when something was published
 
 	waiting *atomic.Int64 // events handed over and not published yet
+	held    *budget       // their bytes, with those of other lanes
 
 	mu    sync.Mutex
 	state progress
@@ -31,8 +32,8 @@ type progress struct {
 	replaying bool
 }
 
-func newPublisher(relay *outbox.Relay, waiting *atomic.Int64) *publisher {
-	return &publisher{relay: relay, waiting: waiting, queue: make(chan []outbox.Row, 1), done: make(chan struct{}), wake: make(chan struct{}, 1)}
+func newPublisher(relay *outbox.Relay, waiting *atomic.Int64, held *budget) *publisher {
+	return &publisher{relay: relay, waiting: waiting, held: held, queue: make(chan []outbox.Row), done: make(chan struct{}), wake: make(chan struct{}, 1)}
 }
 
 // run publishes what is enqueued until the queue is closed, the context ends,
@@ -47,7 +48,9 @@ func (p *publisher) run(ctx context.Context) error {
 			if !more {
 				return nil
 			}
-			if err := p.relay.Publish(ctx, rows); err != nil {
+			err := p.relay.Publish(ctx, rows)
+			p.held.give(payloads(rows))
+			if err != nil {
 				return err
 			}
 			p.waiting.Add(-int64(len(rows)))
@@ -84,15 +87,29 @@ func (p *publisher) enqueue(ctx context.Context, rows []outbox.Row) error {
 		return nil
 	}
 	p.waiting.Add(int64(len(rows)))
+	p.held.take(payloads(rows))
 	select {
 	case p.queue <- rows:
 		return nil
 	case <-p.done:
+		p.held.give(payloads(rows))
 		return outbox.ErrLost
 	case <-ctx.Done():
+		p.held.give(payloads(rows))
 		return ctx.Err()
 	}
 }
+
+func payloads(rows []outbox.Row) (bytes int) {
+	for i := range rows {
+		bytes += len(rows[i].Payload)
+	}
+	return bytes
+}
+
+// busy tells whether events wait while all lanes together hold as many as they
+// may: then the lane decides nothing more until its own are published.
+func (p *publisher) busy() bool { return p.waiting.Load() > 0 && p.held.spent() }
 
 func (p *publisher) progress() progress {
 	p.mu.Lock()

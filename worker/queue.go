@@ -9,11 +9,11 @@ import (
 )
 
 const (
-	// maxBatchBytes bounds the bytes of one batch's messages, and
-	// maxQueuedBytes those that wait, so that large messages can't fill the
-	// worker's memory.
-	maxBatchBytes  = 1 << 20
-	maxQueuedBytes = 1 << 20
+	// maxBatchBytes bounds the weight of one batch's messages, and
+	// maxQueuedBytes that of those that wait in a lane, so that large messages
+	// can't fill the worker's memory. Each holds 1,000 messages of usual size.
+	maxBatchBytes  = 5 << 18
+	maxQueuedBytes = 5 << 18
 )
 
 // queue holds a lane's decoded messages between its reader and its batches,
@@ -22,22 +22,24 @@ type queue struct {
 	mu       sync.Mutex
 	messages []*messages.Received
 	bytes    int
+	total    *budget // of all lanes' queues
 	closed   bool
 	filled   chan struct{} // told when there is something to take, or the end
 	drained  chan struct{} // told when there is room
 }
 
-func newQueue() *queue {
-	return &queue{filled: make(chan struct{}, 1), drained: make(chan struct{}, 1)}
+func newQueue(total *budget) *queue {
+	return &queue{total: total, filled: make(chan struct{}, 1), drained: make(chan struct{}, 1)}
 }
 
 // put adds a message, waiting for room.
 func (q *queue) put(ctx context.Context, received *messages.Received) error {
 	for {
 		q.mu.Lock()
-		if q.bytes < maxQueuedBytes {
+		if q.bytes < laneMinimum || q.bytes < maxQueuedBytes && !q.total.spent() {
 			q.messages = append(q.messages, received)
 			q.bytes += size(received)
+			q.total.take(size(received))
 			q.mu.Unlock()
 			tell(q.filled)
 			return nil
@@ -67,6 +69,7 @@ func (q *queue) take(most int) (batch []*messages.Received, more bool) {
 	clear(q.messages[rest:])
 	q.messages = q.messages[:rest]
 	q.bytes -= bytes
+	q.total.give(bytes)
 	if n > 0 {
 		tell(q.drained)
 	}
@@ -74,6 +77,14 @@ func (q *queue) take(most int) (batch []*messages.Received, more bool) {
 		tell(q.filled)
 	}
 	return batch, n > 0 || !q.closed
+}
+
+// discard forgets what nobody will take.
+func (q *queue) discard() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.total.give(q.bytes)
+	q.messages, q.bytes = nil, 0
 }
 
 // oldest returns the time of the message that has waited longest, zero if none
@@ -94,9 +105,10 @@ func (q *queue) close() {
 	tell(q.filled)
 }
 
+// size is a message's weight: its bytes, the decoded form, which repeats them,
+// and the event, which may do so twice.
 func size(received *messages.Received) int {
-	// the decoded form and its headers weigh about as much again
-	return len(received.Body) + len(received.Subject) + 512
+	return 4*len(received.Body) + len(received.Subject) + 512
 }
 
 // tell wakes whoever waits, once.

@@ -37,7 +37,7 @@ type reader struct {
 }
 
 // openReader starts an ordered consumer of one lane at a stream sequence.
-func openReader(ctx context.Context, js jetstream.JetStream, lane messages.Lane, start uint64) (*reader, error) {
+func openReader(ctx context.Context, js jetstream.JetStream, lane messages.Lane, start uint64, queued *budget) (*reader, error) {
 	name := "lane-" + lane.String() + "-" + nuid.Next()
 	consumer, err := js.CreateConsumer(ctx, lane.Class.Stream(), jetstream.ConsumerConfig{
 		Name:              name,
@@ -53,7 +53,7 @@ func openReader(ctx context.Context, js jetstream.JetStream, lane messages.Lane,
 	if err != nil {
 		return nil, fmt.Errorf("consumer of lane %s: %w", lane, err)
 	}
-	r := &reader{js: js, consumer: consumer, queue: newQueue(), ended: make(chan struct{})}
+	r := &reader{js: js, consumer: consumer, queue: newQueue(queued), ended: make(chan struct{})}
 	r.pending.Store(consumer.CachedInfo().NumPending)
 	return r, nil
 }
@@ -131,6 +131,7 @@ func (r *reader) close(ctx context.Context, js jetstream.JetStream, lane message
 		r.cancel()
 		<-r.ended
 	}
+	r.queue.discard()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	// best effort: the server drops it by itself after consumerLife

@@ -19,7 +19,7 @@ var appliedPositionsSQL string
 // a new generation of the lane begins first.
 func (l *laneRun) open(ctx context.Context) (*reader, error) {
 	for {
-		r, err := openReader(ctx, l.worker.js, l.lane, l.row.cursor)
+		r, err := openReader(ctx, l.worker.js, l.lane, l.row.cursor, &l.worker.queued)
 		if err != nil {
 			return nil, err
 		}

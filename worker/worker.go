@@ -98,7 +98,9 @@ type Worker struct {
 	logger  *zap.Logger
 	metrics *metrics
 	slots   map[messages.Class]chan struct{}
-	nudged  chan struct{}
+	// what all lanes hold together: messages that wait, events to be published
+	queued, unpublished budget
+	nudged              chan struct{}
 	// decide is the deciding function; tests put a panicking one here.
 	decide func(*state, []*messages.Received, map[uint64]string, time.Time) []decision
 
@@ -125,6 +127,7 @@ func New(config Config) (*Worker, error) {
 	}
 	w := &Worker{
 		config: config, id: uuid.New(), pool: config.Database, js: js, logger: config.Logger,
+		queued: budget{most: queuedBudget}, unpublished: budget{most: unpublishedBudget},
 		slots: map[messages.Class]chan struct{}{}, nudged: make(chan struct{}, 1), decide: decide,
 		lanes: map[*laneRun]struct{}{}, numbers: map[messages.Class]int{},
 	}
