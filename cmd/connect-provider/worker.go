@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"time"
 
 	group "github.com/oklog/run"
@@ -29,10 +31,18 @@ func (c *workerCommand) problems(secrets *program.Secrets) []error {
 	return append(problems, c.Settings.config().Validate(), checkListen(c.Listen))
 }
 
+// memoryLimit is what the heap grows to before the garbage collector gives up
+// speed for space, unless GOMEMLIMIT says otherwise. What a worker holds at
+// full load is half of it.
+const memoryLimit = 112 << 20
+
 // run works until ctx ends and the worker has drained. What was opened first is
 // closed last; the listener stays while the worker drains, so that readiness
 // and metrics can be seen.
 func (c *workerCommand) run(ctx context.Context, p process) error {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	pool, err := worker.NewPool(context.WithoutCancel(ctx), c.Database.PoolURL(), c.Settings.InFlight)
 	if err != nil {
 		return err

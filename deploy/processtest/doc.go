@@ -7,6 +7,7 @@
 //     moments. In the end every command has one outcome, every event is once in
 //     the stream, order is kept, and the database holds what a plain sequential
 //     model of the streams holds (model_test.go).
+//   - memory_test.go: what one worker keeps resident at full load.
 //
-// Both print the seed of their randomness; CONNECT_TEST_SEED replays it.
+// The first prints the seed of its randomness; CONNECT_TEST_SEED replays it.
 package processtest
