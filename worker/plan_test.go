@@ -1,0 +1,109 @@
+package worker
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"connect-provider/messages"
+)
+
+// TestPlansUseIndexes prepares the statements of a batch against empty tables,
+// as the first worker of an installation does, fills the tables, and looks at
+// the plans that the same connection then runs: none may read a whole table.
+func TestPlansUseIndexes(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	ctx := context.Background()
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	lane := messages.Lane{Class: messages.Bulk, Number: 0}
+	batch := []*messages.Received{workloadCommand(1, workloadNumber(1)), workloadCommand(1, workloadNumber(2))}
+
+	load := func(look func(state *state, statements map[string]string)) {
+		t.Helper()
+		state, err := lockAndLoad(ctx, conn.Conn(), lane, time.Minute, batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// the closer look is taken only where a bridge has several providers
+		var q pgx.Batch
+		q.Queue(loadBridgeProvidersSQL, []string{}, []string{}, 1)
+		if err := conn.SendBatch(ctx, &q).Close(); err != nil {
+			t.Fatal(err)
+		}
+		look(state, prepared(t, conn.Conn()))
+		if _, err := conn.Exec(ctx, "rollback"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	load(func(*state, map[string]string) {})
+	s.loadPlatform()
+	s.platform(`insert into connect_provider.connections
+		select phone_number, domain_handle, 'bridge-0', 1, 'twilio', 1, now() from telephony.phone_numbers`)
+	s.platform(`insert into connect_provider.inbox (org_token, key, digest, lane, stream_created, generation, sequence, message_time, decided_at, changed, failure_code, failure)
+		select 'org-0', 'k' || n, '0123456789abcdef', 'b0', 1, 1, n, 1, now(), false, 'c', '{}' from generate_series(1, 100000) n`)
+	check := func(loaded *state, statements map[string]string) {
+		if len(loaded.numbers) != 2 || len(loaded.connections) != 2 || len(loaded.bridges) != 1 {
+			t.Errorf("the batch's state is %d numbers, %d connections, %d bridges", len(loaded.numbers), len(loaded.connections), len(loaded.bridges))
+		}
+		for name, sql := range map[string]string{
+			"organizations": loadOrganizationsSQL, "bridges": loadBridgesSQL, "bridge_providers": loadBridgeProvidersSQL,
+			"configurations": loadConfigurationsSQL, "numbers": loadNumbersSQL, "connections": loadConnectionsSQL, "inbox": loadInboxSQL,
+		} {
+			plan := explain(t, conn.Conn(), statements[sql])
+			if strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Hash Join") || strings.Contains(plan, "Merge Join") || !strings.Contains(plan, "Index") {
+				t.Errorf("the plan of load_%s reads a whole table:\n%s", name, plan)
+			}
+		}
+	}
+	load(check) // the plans made for empty tables
+	s.platform(`analyze`)
+	load(check) // those that the statistics lead to
+}
+
+func workloadCommand(organization int, phone string) *messages.Received {
+	received := messages.Decode(messages.Message{Sequence: 1, Time: time.Unix(1, 0), StreamCreated: time.Unix(1, 0),
+		Subject: "telephony.bulk.0." + workloadHandle(organization) + ".connect-provider",
+		Body:    connectCommand("k1"+phone[1:], "bridge-0", 1, phone)})
+	return &received
+}
+
+// prepared returns the names of a connection's prepared statements by their SQL.
+func prepared(t *testing.T, conn *pgx.Conn) map[string]string {
+	t.Helper()
+	rows, err := conn.Query(context.Background(), "select statement, name || '(' || array_to_string(array_fill('null'::text, array[cardinality(parameter_types)]), ',') || ')' from pg_prepared_statements where cardinality(parameter_types) > 0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	statements := map[string]string{}
+	var sql, name string
+	if _, err := pgx.ForEachRow(rows, []any{&sql, &name}, func() error { statements[sql] = name; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return statements
+}
+
+// explain returns the plan of a prepared statement, called as name(null, …).
+func explain(t *testing.T, conn *pgx.Conn, call string) string {
+	t.Helper()
+	if call == "" {
+		t.Error("a statement is not prepared")
+		return ""
+	}
+	rows, err := conn.Query(context.Background(), "explain execute "+call, pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(lines, "\n")
+}
