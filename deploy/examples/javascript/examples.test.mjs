@@ -15,9 +15,9 @@ const publish = (...options) =>
   new Promise((resolve) => execFile("node", ["publish.mjs", ...options], (error, stdout) => resolve({ code: error?.code ?? 0, stdout })));
 
 // Returns the commands that the consumer tells of until it has told of the last
-// one expected, and its summary.
-async function consume(options, last) {
-  const consumer = spawn("node", ["consume.mjs", ...options], { stdio: ["ignore", "pipe", "inherit"] });
+// one expected, and its summary. If that takes too long, signal ends it.
+async function consume(options, last, signal) {
+  const consumer = spawn("node", ["consume.mjs", ...options], { stdio: ["ignore", "pipe", "inherit"], signal, killSignal: "SIGKILL" });
   const exit = once(consumer, "exit");
   const lines = [];
   for await (const line of createInterface(consumer.stdout)) {
@@ -30,7 +30,7 @@ async function consume(options, last) {
 
 const id = ({ stdout }) => /^command (\S+):/.exec(stdout)[1];
 
-test("commands are decided, and their outcomes consumed once", { timeout: 60_000 }, async () => {
+test("commands are decided, and their outcomes consumed once", { timeout: 60_000 }, async ({ signal }) => {
   const options = ["--durable", `test-${randomUUID()}`, "--outcomes", join(mkdtempSync(join(tmpdir(), "examples-")), "outcomes.jsonl")];
   const connected = await publish();
   assert.equal(connected.code, 0, connected.stdout);
@@ -39,9 +39,9 @@ test("commands are decided, and their outcomes consumed once", { timeout: 60_000
   assert.equal(failed.code, 3, failed.stdout);
   assert.match(failed.stdout, /bridge_not_found/);
 
-  const before = await consume(options, id(failed));
+  const before = await consume(options, id(failed), signal);
   assert.equal(before.filter((line) => line.includes(id(connected))).length, 1);
   const next = await publish();
-  const after = await consume(options, id(next));
+  const after = await consume(options, id(next), signal);
   assert.equal(after.length, 2, after.join("\n")); // the new outcome and the summary
 });

@@ -84,7 +84,9 @@ func TestUnknownAndUnreadableEvents(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	err := run(t.Context(), arguments(server, filepath.Join(t.TempDir(), "outcomes.jsonl")), &bytes.Buffer{})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	err := run(ctx, arguments(server, filepath.Join(t.TempDir(), "outcomes.jsonl")), &bytes.Buffer{})
 	if err == nil || !strings.Contains(err.Error(), "telephony.events.c1.acme.provider-disconnected") {
 		t.Fatalf("run: %v, want the unreadable event's subject", err)
 	}
