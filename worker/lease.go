@@ -36,7 +36,7 @@ func (w *Worker) keepLeases(ctx context.Context) error {
 	interval := w.config.LeaseTTL / 3
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	for joined := false; ; {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -53,6 +53,10 @@ func (w *Worker) keepLeases(ctx context.Context) error {
 			w.logger.Warn("leases not renewed, will retry", zap.Error(err))
 		default:
 			w.setReady()
+			if !joined {
+				// now that this worker counts, the others can hand back its share
+				joined = w.tellWorkers() == nil
+			}
 		}
 		timer.Reset(max(0, interval-time.Since(start)))
 	}

@@ -164,10 +164,6 @@ func (w *Worker) Run(ctx context.Context) error {
 		return fmt.Errorf("subscribe to %s: %w", workersSubject, err)
 	}
 	defer subscription.Unsubscribe() //nolint:errcheck // the connection's end does it as well
-	if err := w.tellWorkers(); err != nil {
-		w.logger.Debug("could not tell the other workers", zap.Error(err))
-	}
-
 	var group sync.WaitGroup
 	group.Go(func() { _ = w.keepLeases(ctx) })
 	group.Go(func() { w.upkeep(ctx) })
