@@ -78,6 +78,10 @@ func checkStreams(ctx context.Context, js jetstream.JetStream) (map[messages.Cla
 		lanes[class] = number
 		problems = appendFatal(problems, messages.CompareStream(config, messages.CommandsStreamConfig(class, messages.StreamOptions{Lanes: number})))
 	}
+	if interactive, bulk := lanes[messages.Interactive], lanes[messages.Bulk]; interactive != bulk {
+		return nil, fmt.Errorf("%w: %s is cut into %d lanes and %s into %d; they must be the same number, so that one lock serializes both lanes of an organization; the README says how to change it",
+			ErrStreams, messages.Interactive.Stream(), interactive, messages.Bulk.Stream(), bulk)
+	}
 	config, err := streamConfig(ctx, js, messages.EventsStream)
 	if err != nil {
 		return nil, err

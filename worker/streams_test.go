@@ -89,6 +89,15 @@ func TestNumberOfLanesIsRecorded(t *testing.T) {
 	if err != nil || lanes[messages.Interactive] != testLanes || lanes[messages.Bulk] != testLanes {
 		t.Fatalf("streams now have lanes %v, %v", lanes, err)
 	}
+	if err := s.js.DeleteStream(ctx, messages.Bulk.Stream()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.js.CreateStream(ctx, messages.CommandsStreamConfig(messages.Bulk, messages.StreamOptions{Lanes: testLanes * 2})); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := checkStreams(ctx, s.js); !errors.Is(err, ErrStreams) || !strings.Contains(err.Error(), "same number") {
+		t.Errorf("classes with different numbers of lanes: got %v, want a refusal", err)
+	}
 	for _, class := range messages.Classes() {
 		if err := s.js.DeleteStream(ctx, class.Stream()); err != nil {
 			t.Fatal(err)
