@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -19,6 +20,8 @@ type LastEvent struct {
 	Sequence uint64
 	// Position is the lane's, as that event carries it; zero without one.
 	Position messages.Position
+	// Time is when the events stream stored that event.
+	Time time.Time
 }
 
 // readLastEvent asks the stream's leader: followers and mirrors have been seen
@@ -41,7 +44,7 @@ func readLastEvent(ctx context.Context, js jetstream.JetStream, lane messages.La
 	if err != nil {
 		return LastEvent{}, fmt.Errorf("lane's last event: %w", err)
 	}
-	last.Sequence = message.Sequence
+	last.Sequence, last.Time = message.Sequence, message.Time
 	last.Position, err = messages.ParsePosition(message.Header.Get(messages.HeaderLanePosition))
 	if err != nil {
 		return LastEvent{}, fmt.Errorf("event %d of %s was not published by a worker: %w", message.Sequence, messages.EventsStream, err)

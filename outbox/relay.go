@@ -192,7 +192,7 @@ func (r *Relay) attempt(ctx context.Context, rows []Row) (rest []Row, err error)
 		if err != nil {
 			return rows, err
 		}
-		r.last.Sequence, r.last.Position = last, events[len(events)-1].position
+		r.last.Sequence, r.last.Position, r.last.Time = last, events[len(events)-1].position, time.Now()
 		r.config.Metrics.published(len(events), time.Since(start))
 	}
 	if done {

@@ -104,6 +104,10 @@ func (l *laneRun) nextGeneration() int64 {
 // decided before is known to the inbox, so reading it again does no harm.
 func (l *laneRun) replaced(created int64) *laneRow {
 	to := &laneRow{streamCreated: created, generation: l.nextGeneration()}
+	if last := l.publisher.progress().last; last.Sequence > 0 && last.Time.UnixNano() < created {
+		// no event is of this stream, so its generation has none yet
+		to.generation = max(to.generation, last.Position.Generation+1)
+	}
 	if l.row.streamCreated != 0 {
 		l.worker.metrics.lostRange(l.lane.Class, "replaced")
 		l.worker.logger.Error("command stream was replaced: reading the new one from its beginning; commands of the old one that were not decided are lost",

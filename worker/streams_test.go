@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -113,5 +114,38 @@ func TestNumberOfLanesIsRecorded(t *testing.T) {
 	defer cancel()
 	if err := w.Run(ctx); !errors.Is(err, ErrStreams) || !strings.Contains(err.Error(), "8 lanes") {
 		t.Errorf("worker ended with %v, want a refusal that names the lanes", err)
+	}
+}
+
+// TestNumberOfLanesIsChanged goes the README's way to another number of lanes.
+func TestNumberOfLanesIsChanged(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	s := newSystem(t)
+	handle := organizationIn(0, "acme") // in lane 0 before and after
+	s.organization(handle, 10, 20, "+1555")
+	w := s.work()
+	for i := range 10 {
+		s.publish(messages.Interactive, handle, connectCommand(fmt.Sprintf("c%d", i), fmt.Sprintf("b%d", i), 1, number("+1555", i)))
+	}
+	s.awaitEvents(10)
+	w.stop()
+	for _, class := range messages.Classes() {
+		if err := s.js.DeleteStream(ctx, class.Stream()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.platform(`delete from connect_provider.lanes`)
+	if _, _, err := EnsureStreams(ctx, s.js, messages.StreamOptions{Lanes: 1}, false); err != nil {
+		t.Fatal(err)
+	}
+	s.work()
+	for i := 19; i >= 0; i-- { // ten new ones, then the first ten again: those are decided already
+		s.publish(messages.Interactive, handle, connectCommand(fmt.Sprintf("c%d", i), fmt.Sprintf("b%d", i%10), 1, number("+1555", i)))
+	}
+	events := s.awaitEvents(20)
+	checkOrder(t, events)
+	if n := codes(events)["connected"]; n != 20 {
+		t.Errorf("outcomes %v", codes(events))
 	}
 }
