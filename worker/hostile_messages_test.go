@@ -9,13 +9,16 @@ import (
 	"connect-provider/messages"
 )
 
-// attack makes the nth message of its kind. evil is the attacker's own
-// organization, which exists and has a bridge and configurations, but no
-// number; honest is another one, which the attacks are after.
+// attack makes the nth message of its kind.
 type attack struct {
 	kind string
 	make func(r *rand.Rand, n int) rawMessage
 }
+
+// attacker is the organization that the attacks come from: it has a bridge and
+// configurations, but no number. The attacks are after another one, "honest",
+// whose lanes are the same, so that their commands share batches.
+const attacker = "attacker"
 
 const secret = "s3cr3t-credential"
 
@@ -29,7 +32,7 @@ const (
 
 // own is a subject that the attacker may publish to.
 func own(r *rand.Rand) string {
-	return pick(r, "telephony.commands.", "telephony.bulk.") + "evil.connect-provider"
+	return pick(r, "telephony.commands.", "telephony.bulk.") + attacker + ".connect-provider"
 }
 
 // at is the command subject of any token and verb.
@@ -41,13 +44,19 @@ func pick[T any](r *rand.Rand, choices ...T) T { return choices[r.IntN(len(choic
 
 // wellFormed is a command that the attacker may well send: it fails by a rule.
 func wellFormed(n int) string {
-	return fmt.Sprintf(`{"command_id":"evil-%d","bridge_slug":"b0","provider_config_id":1,"phone_number":"+1777%06d"}`, n, n)
+	return fmt.Sprintf(`{"command_id":"attack-%d","bridge_slug":"b0","provider_config_id":1,"phone_number":"+1777%06d"}`, n, n)
+}
+
+// stolen is a command that would connect a number, if only it came from the
+// honest organization: the bridge, the configuration and the number are its.
+func stolen(n int) string {
+	return string(connectCommand(fmt.Sprint("h", n), "b0", 1, number("+1888", honestCommands+n%honestCommands)))
 }
 
 // member is a command with one member replaced or added, as JSON text.
 func member(n int, name, value string) []byte {
 	members := []struct{ name, value string }{
-		{"command_id", fmt.Sprintf(`"evil-%d"`, n)}, {"bridge_slug", `"b0"`}, {"provider_config_id", "1"}, {"phone_number", fmt.Sprintf(`"+1777%06d"`, n)},
+		{"command_id", fmt.Sprintf(`"attack-%d"`, n)}, {"bridge_slug", `"b0"`}, {"provider_config_id", "1"}, {"phone_number", fmt.Sprintf(`"+1777%06d"`, n)},
 	}
 	known := false
 	var b strings.Builder
@@ -135,9 +144,11 @@ var bodyAttacks = []attack{
 		return rawMessage{subject: own(r), body: []byte(wellFormed(n))}
 	}},
 	{"another's things", func(r *rand.Rand, n int) rawMessage {
-		return rawMessage{subject: own(r), body: fmt.Appendf(nil,
-			`{"command_id":"h%d","org_handle":%q,"bridge_slug":"b%d","provider_config_id":%d,"phone_number":"+1888%06d"}`,
-			n, pick(r, "honest", "evil", "", "Evil"), r.IntN(12), 1+r.IntN(6), r.IntN(1000))}
+		body := stolen(n)
+		if r.IntN(2) == 0 {
+			body = fmt.Sprintf(`{"org_handle":%q,%s`, pick(r, "honest", attacker, "", "Attacker"), body[1:])
+		}
+		return rawMessage{subject: own(r), body: []byte(body)}
 	}},
 }
 
@@ -145,31 +156,31 @@ var bodyAttacks = []attack{
 var subjectAttacks = []attack{
 	{"token that is no encoding", func(r *rand.Rand, n int) rawMessage {
 		token := pick(r, "%68onest", "honest%", "%", "%%", "%zz", "hon%65st", "honest%00", "%00", "%2e", "honest%2E", "~", "~honest~", "a~"+strings.Repeat("0", 64), "%C3%28", "$JS", "$SYS", "_INBOX")
-		return rawMessage{subject: at(r, token, "connect-provider"), body: []byte(wellFormed(n))}
+		return rawMessage{subject: at(r, token, "connect-provider"), body: []byte(stolen(n))}
 	}},
 	{"long token", func(r *rand.Rand, n int) rawMessage {
 		length := 250 + r.IntN(3700)
-		return rawMessage{subject: at(r, strings.Repeat(pick(r, "a", "%41", "~", "%C3%A4"), length)[:length], "connect-provider"), body: []byte(wellFormed(n))}
+		return rawMessage{subject: at(r, strings.Repeat(pick(r, "a", "%41", "~", "%C3%A4"), length)[:length], "connect-provider"), body: []byte(stolen(n))}
 	}},
 	{"bytes in a token", func(r *rand.Rand, n int) rawMessage {
 		token := []byte("honest")
 		for range 1 + r.IntN(3) {
 			token = append(token, pick(r, byte(0), 1, 7, 0x0b, 0x1b, 0x80, 0xc3, 0xff, '*', '>', '~', '"', '\'', '\\', '/', '$', '{', '}'))
 		}
-		return rawMessage{subject: at(r, string(token), "connect-provider"), body: []byte(wellFormed(n))}
+		return rawMessage{subject: at(r, string(token), "connect-provider"), body: []byte(stolen(n))}
 	}},
 	{"unknown verb", func(r *rand.Rand, n int) rawMessage {
 		verb := pick(r, "disconnect-provider", "connect-provider%", "Connect-Provider", "\x00", "\xff\xfe", strings.Repeat("v", 1+r.IntN(3800)), "connect_provider", "provider-connected")
-		return rawMessage{subject: at(r, pick(r, "evil", "honest"), verb), body: []byte(wellFormed(n))}
+		return rawMessage{subject: at(r, pick(r, attacker, "honest"), verb), body: []byte(stolen(n))}
 	}},
 	{kindWildcard, func(r *rand.Rand, n int) rawMessage {
-		return rawMessage{subject: pick(r, at(r, pick(r, "evil", "honest"), pick(r, "*", ">")), at(r, pick(r, "*", ">"), "connect-provider")), body: []byte(wellFormed(n))}
+		return rawMessage{subject: pick(r, at(r, pick(r, attacker, "honest"), pick(r, "*", ">")), at(r, pick(r, "*", ">"), "connect-provider")), body: []byte(stolen(n))}
 	}},
 	{kindNoStream, func(r *rand.Rand, n int) rawMessage {
 		return rawMessage{subject: pick(r,
 			fmt.Sprintf("telephony.commands.%d.honest.connect-provider", r.IntN(20)), "telephony.bulk.b1.honest.connect-provider",
 			"telephony.commands.honest", "telephony.commands..connect-provider", "telephony.commands.honest.", ".telephony.commands.honest.connect-provider",
-			"telephony.commands.hon.est.connect-provider", "Telephony.commands.honest.connect-provider"), body: []byte(wellFormed(n))}
+			"telephony.commands.hon.est.connect-provider", "Telephony.commands.honest.connect-provider"), body: []byte(stolen(n))}
 	}},
 }
 
@@ -198,14 +209,14 @@ var headerAttacks = []attack{
 		return rawMessage{subject: own(r), header: header, body: pick(r, nil, []byte(wellFormed(n)))}
 	}},
 	{"CloudEvents in headers", func(r *rand.Rand, n int) rawMessage {
-		lines := []string{"ce-specversion: " + pick(r, "1.0", "0.3", ""), "ce-type: t", "CE-Source: /s", "ce-id: " + pick(r, fmt.Sprintf("evil-%d", n), fmt.Sprintf("ce-%d", n), "a b", "", strings.Repeat("i", 129))}
+		lines := []string{"ce-specversion: " + pick(r, "1.0", "0.3", ""), "ce-type: t", "CE-Source: /s", "ce-id: " + pick(r, fmt.Sprintf("attack-%d", n), fmt.Sprintf("ce-%d", n), "a b", "", strings.Repeat("i", 129))}
 		r.Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
 		return rawMessage{subject: own(r), header: block(lines[:1+r.IntN(4)]...), body: []byte(wellFormed(n))}
 	}},
 	{"CloudEvent around it", func(r *rand.Rand, n int) rawMessage {
 		data := pick(r, `,"data":`+wellFormed(n), `,"data_base64":"!!"`, `,"data_base64":"eyJ9"`, `,"data":1,"data_base64":""`, "", `,"data":[]`)
 		return rawMessage{subject: own(r), header: block("Content-Type: " + pick(r, "application/cloudevents+json", "Application/CloudEvents+JSON; charset=utf-8", "application/cloudevents-batch+json")),
-			body: fmt.Appendf(nil, `{"specversion":%s,"id":%s,"source":"/s","type":"t"%s}`, pick(r, `"1.0"`, `"2.0"`, "1"), pick(r, fmt.Sprintf(`"evil-%d"`, n), `"é"`, "7"), data)}
+			body: fmt.Appendf(nil, `{"specversion":%s,"id":%s,"source":"/s","type":"t"%s}`, pick(r, `"1.0"`, `"2.0"`, "1"), pick(r, fmt.Sprintf(`"attack-%d"`, n), `"é"`, "7"), data)}
 	}},
 	{"JetStream's own headers", func(r *rand.Rand, n int) rawMessage {
 		return rawMessage{subject: own(r), body: []byte(wellFormed(n)), header: block(pick(r,
@@ -215,7 +226,7 @@ var headerAttacks = []attack{
 			"Nats-Marker-Reason: Purge", "Nats-Required-Api-Level: 9999", "Nats-Sequence: 1", "Nats-Stream: TELEPHONY_EVENTS", "Telephony-Lane-Position: 9.9"))}
 	}},
 	{"an open batch", func(r *rand.Rand, n int) rawMessage {
-		return rawMessage{subject: "telephony.bulk.evil.connect-provider", body: []byte(wellFormed(n)), quiet: true,
+		return rawMessage{subject: "telephony.bulk." + attacker + ".connect-provider", body: []byte(wellFormed(n)), quiet: true,
 			header: block("Nats-Batch-Id: "+fmt.Sprint("batch-", n%40), fmt.Sprint("Nats-Batch-Sequence: ", pick(r, 1, 1, 2, 7, 100000)))}
 	}},
 	{"trace of anything", func(r *rand.Rand, n int) rawMessage {

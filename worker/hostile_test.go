@@ -39,13 +39,20 @@ type place struct {
 	sequence uint64
 }
 
+// honestCommands is how many commands stand among the hostile ones. The honest
+// organization has as many numbers again, for others to steal.
+const honestCommands = 1_000
+
 func TestHostileMessagesChangeNothing(t *testing.T) {
 	t.Parallel()
-	const attacks, honest = 10_000, 1_000
+	const attacks, honest = 10_000, honestCommands
 	r := seed(t)
+	if messages.Partition(attacker, testLanes) != messages.Partition("honest", testLanes) {
+		t.Error("the attacker's commands never share a batch with those that it is after")
+	}
 	s := newSystem(t)
-	s.organization("honest", 10, honest, "+1888")
-	s.organization("evil", 1, 0, "+1777")
+	s.organization("honest", 10, 2*honest, "+1888")
+	s.organization(attacker, 1, 0, "+1777")
 	registry := prometheus.NewRegistry()
 	w := s.work(func(c *Config) { c.Registerer = registry })
 	client := newRawClient(t, s.server.URL())
