@@ -59,24 +59,17 @@ func member(n int, name, value string) []byte {
 		{"command_id", fmt.Sprintf(`"attack-%d"`, n)}, {"bridge_slug", `"b0"`}, {"provider_config_id", "1"}, {"phone_number", fmt.Sprintf(`"+1777%06d"`, n)},
 	}
 	known := false
-	var b strings.Builder
-	for i, m := range members {
+	parts := make([]string, 0, len(members)+1)
+	for _, m := range members {
 		if m.name == name {
 			m.value, known = value, true
 		}
-		fmt.Fprintf(&b, "%s%q:%s", pick2(i == 0, "{", ","), m.name, m.value)
+		parts = append(parts, fmt.Sprintf("%q:%s", m.name, m.value))
 	}
 	if !known {
-		fmt.Fprintf(&b, ",%q:%s", name, value)
+		parts = append(parts, fmt.Sprintf("%q:%s", name, value))
 	}
-	return []byte(b.String() + "}")
-}
-
-func pick2(first bool, a, b string) string {
-	if first {
-		return a
-	}
-	return b
+	return []byte("{" + strings.Join(parts, ",") + "}")
 }
 
 func block(lines ...string) string {
