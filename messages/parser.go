@@ -2,6 +2,7 @@ package messages
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strconv"
 	"sync"
@@ -147,7 +148,7 @@ func (p *parser) end() {
 	if p.broken {
 		return
 	}
-	if _, err := p.json.ReadToken(); err != io.EOF {
+	if _, err := p.json.ReadToken(); !errors.Is(err, io.EOF) {
 		p.fail(malformed("", "something follows the JSON object; send one object and nothing after it"))
 	}
 }

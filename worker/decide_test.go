@@ -11,8 +11,7 @@ import (
 // rule is a row of the decision table: what was decided before, the command,
 // and what must come of it.
 type rule struct {
-	name   string
-	before []func(org string) (subject, payload string)
+	name string
 	// command returns the subject's verb and token, and the body.
 	verb    string
 	token   func(org string) string

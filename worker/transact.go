@@ -99,7 +99,7 @@ func outcomeRows(move cursorMove, decisions []decision) ([]outbox.Row, error) {
 // server itself says that it rolled back.
 func commit(conn *pgxpool.Conn) error {
 	raw := conn.Conn().PgConn().Conn()
-	watchdog := time.AfterFunc(commitTimeout, func() { raw.Close() })
+	watchdog := time.AfterFunc(commitTimeout, func() { _ = raw.Close() })
 	defer watchdog.Stop()
 	tag, err := conn.Conn().PgConn().Exec(context.Background(), "commit").ReadAll()
 	if err != nil {

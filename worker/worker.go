@@ -177,9 +177,9 @@ func (w *Worker) Run(ctx context.Context) error {
 func (w *Worker) prepare(ctx context.Context) error {
 	retry := newBackOff()
 	for {
-		err := w.reachNATS(ctx)
+		err := migrations.Check(ctx, w.pool)
 		if err == nil {
-			err = migrations.Check(ctx, w.pool)
+			err = w.reachNATS(ctx)
 		}
 		if err == nil {
 			var lanes map[messages.Class]int

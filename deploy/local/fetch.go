@@ -40,7 +40,7 @@ func (s *search) fetch() (Binaries, error) {
 	said, startErr := extract(version, dir)
 	b, err := s.inspect(filepath.Join(dir, "bin"))
 	if err != nil {
-		return Binaries{}, fmt.Errorf("%w; the library said: %v %s", err, startErr, said)
+		return Binaries{}, errors.Join(fmt.Errorf("%w; the library said: %s", err, said), startErr)
 	}
 	return b, nil
 }

@@ -89,7 +89,7 @@ func gone(ctx context.Context, pid int, data string, limit time.Duration) bool {
 func signalProcess(pid int, sig syscall.Signal) error {
 	process, err := os.FindProcess(pid)
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // there is no such process (any more), which is what the caller wants
 	}
 	if err := process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err

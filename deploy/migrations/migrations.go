@@ -40,7 +40,7 @@ func Up(ctx context.Context, databaseURL string) error {
 		return fmt.Errorf("database URL: %w", err)
 	}
 	db := stdlib.OpenDB(*config.ConnConfig)
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	if err := supportedServer(ctx, db); err != nil {
 		return err
 	}

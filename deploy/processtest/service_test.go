@@ -92,7 +92,7 @@ func (w *workerProcess) start() {
 	if err != nil {
 		w.s.t.Fatal(err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	w.cmd = w.s.command("worker")
 	w.cmd.Stderr = log
 	if err := w.cmd.Start(); err != nil {
