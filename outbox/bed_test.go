@@ -64,7 +64,8 @@ func (b *bed) createStream(change func(*jetstream.StreamConfig)) {
 func (b *bed) relay(options ...func(*RelayConfig)) *Relay {
 	b.t.Helper()
 	config := RelayConfig{
-		NATS: b.nc, Lane: testLane, Logger: systemtest.Logger(b.t), Metrics: NewMetrics(prometheus.NewRegistry()),
+		Remember: func(context.Context, Span) error { return nil },
+		NATS:     b.nc, Lane: testLane, Logger: systemtest.Logger(b.t), Metrics: NewMetrics(prometheus.NewRegistry()),
 		Confirm: func(context.Context) error { return nil }, Timeout: 2 * time.Second,
 	}
 	for _, option := range options {

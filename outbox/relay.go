@@ -27,6 +27,9 @@ type RelayConfig struct {
 	// Confirm returns nil while the lane is still owned, an error that wraps
 	// ErrLost when it is not, and any other error when it can't be known.
 	Confirm func(ctx context.Context) error
+	// Remember writes to the lane's row that a span is being compared with the
+	// stream, so that a successor goes on with it.
+	Remember func(ctx context.Context, span Span) error
 	// Timeout bounds one publish's wait for its answer, and that of Inspect.
 	Timeout time.Duration
 }
@@ -34,11 +37,12 @@ type RelayConfig struct {
 // Relay publishes one lane's events for as long as one worker owns the lane.
 // Its methods are called one at a time.
 type Relay struct {
-	config RelayConfig
-	js     jetstream.JetStream
-	wire   wire
-	last   LastEvent
-	replay *replay // nil unless a restored database is catching up
+	config   RelayConfig
+	js       jetstream.JetStream
+	wire     wire
+	last     LastEvent
+	replay   *replay // nil unless a restored database is catching up
+	finished *Span
 }
 
 // NewRelay returns a relay that knows nothing of its lane yet: call Inspect
@@ -93,8 +97,9 @@ func (r *Relay) Close() {
 // LastEvent returns the lane's last event as far as this relay knows.
 func (r *Relay) LastEvent() LastEvent { return r.last }
 
-// Replaying tells whether a replay goes on.
-func (r *Relay) Replaying() bool { return r.replay != nil }
+// Finished returns the last span that this relay has replayed to its end, nil
+// if there was none. The lane's row need not remember it any longer.
+func (r *Relay) Finished() *Span { return r.finished }
 
 // Publish brings rows, the next ones in order of position, into the events
 // stream, retrying for as long as the lane is owned. It returns nil when every
@@ -141,7 +146,13 @@ func (r *Relay) settle(ctx context.Context, retry backoff.BackOff, pause time.Du
 		}
 		if err == nil {
 			r.compareSince(known)
-			return nil
+			if r.replay == nil {
+				return nil
+			}
+			if err = r.config.Remember(ctx, r.replay.span); err == nil || errors.Is(err, ErrLost) {
+				return err
+			}
+			r.last = known // so that the next round compares as well
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -197,6 +208,7 @@ func (r *Relay) attempt(ctx context.Context, rows []Row) (rest []Row, err error)
 	}
 	if done {
 		r.config.Logger.Info("the lane has caught up with its events", zap.Stringer("lane", r.config.Lane))
+		r.finished = &r.replay.span
 		r.Close()
 	}
 	return rows[len(batch):], nil

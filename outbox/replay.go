@@ -179,8 +179,11 @@ func (p *replay) gatherCorrections(ctx context.Context, end uint64) error {
 	}
 }
 
-// readTimeout bounds the wait for an event that the stream said it has.
-const readTimeout = 10 * time.Second
+// readTimeout bounds the wait for an event that the stream said it has. One that
+// was purged or aged out since never comes: then the relay looks again how far
+// the lane's events reach. The number of pending messages, which would tell at
+// once, is not to be trusted: it has been seen to be 0 too early.
+const readTimeout = 5 * time.Second
 
 // eventReader reads a lane's events in order, from after one stream sequence
 // to another. Any doubt about completeness is an error: the reader is then
@@ -224,10 +227,6 @@ func (e *eventReader) next(ctx context.Context) (event messages.Event, more bool
 		if err := e.open(ctx); err != nil {
 			return messages.Event{}, false, err
 		}
-		if e.iterator == nil {
-			e.close()
-			return messages.Event{}, false, nil
-		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -246,9 +245,6 @@ func (e *eventReader) next(ctx context.Context) (event messages.Event, more bool
 	}
 	e.expected++
 	e.position = metadata.Sequence.Stream
-	if metadata.NumPending == 0 {
-		e.end = e.position
-	}
 	if e.position >= e.end {
 		e.close()
 	}
@@ -276,11 +272,6 @@ func (e *eventReader) open(ctx context.Context) error {
 		return fmt.Errorf("read the lane's events: %w", err)
 	}
 	e.consumer, e.expected = consumer.CachedInfo().Name, 1
-	if consumer.CachedInfo().NumPending == 0 {
-		// what the end was read from is gone since: purged or aged out
-		e.end = e.position
-		return nil
-	}
 	e.iterator, err = consumer.Messages(jetstream.PullMaxBytes(1<<20), jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(2*time.Second))
 	return err
 }

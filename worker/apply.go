@@ -23,7 +23,7 @@ const (
 
 // apply brings a batch into the database, however long that takes, and hands
 // its events to the publisher. It returns nil when the whole batch is
-// committed; else the lane is lost or the program ends.
+// committed; else the lane is lost or asked to finish, or the program ends.
 //
 // patience is how long an error that nobody classified may last before the
 // batch is halved.
@@ -79,9 +79,23 @@ func (l *laneRun) apply(ctx context.Context, batch []*messages.Received, patienc
 		}
 		pause := retry.NextBackOff()
 		l.logRetry(c, batch, pause, err)
-		if err := sleep(ctx, pause); err != nil {
+		if err := l.pause(ctx, pause); err != nil {
 			return err
 		}
+	}
+}
+
+// pause waits between two tries. A lane that is asked to finish tries no more.
+func (l *laneRun) pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-l.drain:
+		return errHandedBack
+	case <-timer.C:
+		return nil
 	}
 }
 

@@ -24,8 +24,10 @@
 //
 // # The way of a command
 //
-//  1. reader.go: an ordered consumer for each lane delivers what has arrived;
-//     queue.go holds it, decoded, bounded by bytes.
+//  1. reader.go: an ordered consumer for each lane delivers what has arrived,
+//     read by the protocol itself (feed.go), since a client library takes a
+//     stored message with a Status header for a notice of the server; queue.go
+//     holds it, decoded, bounded by bytes, and budget.go bounds all lanes.
 //  2. lane.go: a batch is whatever waits, up to 1,000, without lingering: while
 //     one commits the next gathers. A few batches of different lanes are in
 //     flight at once, for each traffic class apart, so that bulk can't delay

@@ -17,12 +17,15 @@ const (
 	// unknownPatience is how long an error that nobody classified may last
 	// while other lanes commit, before the batch is halved.
 	unknownPatience = time.Minute
+	// publishPatience is how long a lane that is handed back goes on trying to
+	// publish what it has committed.
+	publishPatience = 3 * time.Second
 	// tidyAfter is how long a lane must be idle before it removes its outbox
 	// rows in a transaction of their own.
 	tidyAfter = 250 * time.Millisecond
 )
 
-// errHandedBack says that a lane was released before it could be worked.
+// errHandedBack says that a lane was asked to finish while something failed.
 var errHandedBack = errors.New("lane handed back")
 
 // laneRun is one acquisition of a lane, from claim to loss or release. All it
@@ -65,6 +68,16 @@ func (l *laneRun) reach() {
 // handBack asks the lane to finish what it is at and to release itself.
 func (l *laneRun) handBack() { l.draining.Do(func() { close(l.drain) }) }
 
+// handedBack tells whether the lane was asked to finish.
+func (l *laneRun) handedBack() bool {
+	select {
+	case <-l.drain:
+		return true
+	default:
+		return false
+	}
+}
+
 // run works the lane until it is lost, handed back or the context ends.
 func (l *laneRun) run() {
 	defer close(l.ended)
@@ -97,8 +110,10 @@ func (l *laneRun) work(ctx context.Context) error {
 	}
 	var group sync.WaitGroup
 	defer group.Wait()
+	publishing, giveUp := context.WithCancel(ctx)
+	defer giveUp()
 	group.Go(func() {
-		if err := l.publisher.run(ctx); err != nil {
+		if err := l.publisher.run(publishing); err != nil && publishing.Err() == nil {
 			l.drop(err)
 		}
 	})
@@ -107,7 +122,12 @@ func (l *laneRun) work(ctx context.Context) error {
 		return err
 	}
 	close(l.publisher.queue)
-	<-l.publisher.done
+	select {
+	case <-l.publisher.done:
+	case <-time.After(publishPatience):
+		giveUp() // the outbox has what is left
+		<-l.publisher.done
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -119,7 +139,7 @@ func (l *laneRun) work(ctx context.Context) error {
 func (l *laneRun) takeOver(ctx context.Context) error {
 	relay, err := outbox.NewRelay(outbox.RelayConfig{
 		NATS: l.worker.config.NATS, Lane: l.lane, Logger: l.worker.logger, Metrics: l.worker.metrics.outbox,
-		Confirm: l.confirm, Timeout: l.worker.config.PublishTimeout,
+		Confirm: l.confirm, Remember: l.beginReplay, Timeout: l.worker.config.PublishTimeout,
 	})
 	if err != nil {
 		return err
@@ -226,6 +246,9 @@ func (l *laneRun) consume(ctx context.Context, r *reader) (finished bool, err er
 			l.oldest.Store(batch[0].Time.UnixNano())
 			err = l.apply(ctx, batch, unknownPatience)
 			l.applying.Store(0)
+			if errors.Is(err, errHandedBack) {
+				return true, nil // what is not applied is read again by the next owner
+			}
 			if err != nil {
 				return false, err
 			}

@@ -175,7 +175,7 @@ func (l *laneRun) standStill() cursorMove {
 		lane: l.lane, owner: l.row.owner, streamCreated: l.row.streamCreated, generation: l.row.generation,
 		from: l.row.cursor, to: l.row.cursor, toTime: l.row.cursorTime,
 		at: time.Now().UTC().Truncate(time.Microsecond), lease: l.worker.config.LeaseTTL,
-		events: progress.last, replayDone: l.row.replay != nil && !progress.replaying,
+		events: progress.last, replayed: progress.finished,
 	}
 	if progress.published.Compare(l.removed) > 0 {
 		move.removable = progress.published
@@ -189,9 +189,6 @@ func (l *laneRun) moved(move cursorMove) {
 	l.reach()
 	if move.removable != (messages.Position{}) {
 		l.removed = move.removable
-	}
-	if move.replayDone {
-		l.row.replay = nil
 	}
 	l.worker.committed()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -147,14 +148,20 @@ func (w *Worker) renew(ctx context.Context) (live int, err error) {
 func (w *Worker) balance(ctx context.Context, class messages.Class, live int) error {
 	lanes := w.lanesOf(class)
 	share := (lanes + live - 1) / live
-	var owned []*laneRun
+	var owned, kept []*laneRun
 	for _, run := range w.runs() {
-		if run.lane.Class == class {
-			owned = append(owned, run)
+		if run.lane.Class != class {
+			continue
+		}
+		owned = append(owned, run)
+		if !run.handedBack() {
+			kept = append(kept, run)
 		}
 	}
-	if len(owned) > share {
-		for _, run := range owned[share:] {
+	if len(kept) > share {
+		// the highest, so that lane 0, which has the upkeep, stays where it is
+		slices.SortFunc(kept, func(a, b *laneRun) int { return a.lane.Number - b.lane.Number })
+		for _, run := range kept[share:] {
 			run.handBack()
 		}
 	}

@@ -116,7 +116,9 @@ func (s *state) lookCloser(ctx context.Context, conn *pgx.Conn, batch []*message
 			if used && earlier != digest {
 				positions = append(positions, inboxKey{token, received.PositionKey()})
 			}
-			seen[key] = digest
+			if _, again := seen[key]; !again {
+				seen[key] = digest // as in deciding, the first one counts
+			}
 		}
 		handle, command := received.Organization.Handle, &received.Command
 		bound, ok := bounds[bridgeKey{handle, command.BridgeSlug}]

@@ -46,7 +46,7 @@ func newMetrics(registerer prometheus.Registerer, w *Worker) *metrics {
 		retries:    counter("retries_total", "Batches that were not applied and tried again, by the class of the error.", "class", "reason"),
 		leases:     counter("lease_changes_total", "Lanes claimed, released and lost by this worker.", "change"),
 		isolations: counter("isolated_commands_total", "Commands that broke their batch when they stood alone, or were skipped by an operator.", "class"),
-		lost:       counter("ranges_lost_total", "Times a command stream was found cut back or replaced, for each lane.", "class", "kind"),
+		lost:       counter("ranges_lost_total", "Times a command stream was found cut back, replaced, or purged beyond what a restored database lacks, for each lane.", "class", "kind"),
 		reopens:    counter("reader_restarts_total", "Times a lane's consumer was made anew.", "class"),
 		early:      counter("early_purges_total", "Purges of applied commands inside the replay window, because the stream was nearly full.", "class"),
 		doubts: prometheus.NewCounter(prometheus.CounterOpts{
@@ -67,7 +67,7 @@ func newMetrics(registerer prometheus.Registerer, w *Worker) *metrics {
 		for _, stage := range []string{"load", "decide", "write", "commit"} {
 			m.stageSeconds.WithLabelValues(name, stage)
 		}
-		for _, kind := range []string{"cut_back", "replaced"} {
+		for _, kind := range []string{"cut_back", "replaced", "purged"} {
 			m.lost.WithLabelValues(name, kind)
 		}
 		for _, vector := range []*prometheus.CounterVec{m.repeats, m.isolations, m.reopens, m.early} {

@@ -29,7 +29,7 @@ type publisher struct {
 type progress struct {
 	published messages.Position // the outbox rows up to here are in the stream
 	last      outbox.LastEvent
-	replaying bool
+	finished  *outbox.Span // the last span that was replayed to its end
 }
 
 func newPublisher(relay *outbox.Relay, waiting *atomic.Int64, held *budget) *publisher {
@@ -73,7 +73,7 @@ func (p *publisher) note(rows []outbox.Row) {
 	if len(rows) > 0 {
 		p.state.published = rows[len(rows)-1].Position
 	}
-	p.state.last, p.state.replaying = p.relay.LastEvent(), p.relay.Replaying()
+	p.state.last, p.state.finished = p.relay.LastEvent(), p.relay.Finished()
 	p.mu.Unlock()
 	select {
 	case p.wake <- struct{}{}:

@@ -56,6 +56,11 @@ func (l *laneRun) compareLog(ctx context.Context) (mark *cursorMark, to *laneRow
 	}
 	mark = &cursorMark{sequence: l.row.cursor, time: l.row.cursorTime}
 	if l.row.cursor == 0 || l.row.cursor < info.State.FirstSeq {
+		if l.row.replay != nil && l.row.cursor+1 < info.State.FirstSeq {
+			l.worker.metrics.lostRange(l.lane.Class, "purged")
+			l.worker.logger.Error("the database was restored to before what the command stream still holds: effects that its events tell of may be missing from it; publish those commands again under new ids",
+				zap.Stringer("lane", l.lane), zap.Uint64("after_sequence", l.row.cursor), zap.Uint64("stream_begins_at", info.State.FirstSeq))
+		}
 		return nil, l.missedGeneration(), nil
 	}
 	same, err := l.holds(ctx, *mark)

@@ -294,7 +294,8 @@ func readEvents(js jetstream.JetStream) ([]storedEvent, error) {
 		}
 		event.Lane = lane
 		events = append(events, storedEvent{event, metadata.Sequence.Stream, position})
-		if metadata.NumPending == 0 {
+		// not by the number pending: that has been seen to be 0 too early
+		if metadata.Sequence.Stream >= stream.CachedInfo().State.LastSeq {
 			return events, nil
 		}
 	}

@@ -113,6 +113,7 @@ func (w *Worker) passed(ctx context.Context, class messages.Class, info *jetstre
 		Lane          string
 		StreamCreated int64
 		Cursor        int64
+		CursorTime    int64
 	}
 	lanes, err := pgx.CollectRows(rows, pgx.RowToStructByPos[position])
 	if err != nil {
@@ -130,6 +131,16 @@ func (w *Worker) passed(ctx context.Context, class messages.Class, info *jetstre
 		if l.StreamCreated != info.Created.UnixNano() {
 			// the lane has not looked at this stream yet
 			return 0, nil
+		}
+		if uint64(l.Cursor) >= info.State.FirstSeq {
+			at, err := find(ctx, w.js, class.Stream(), question{Sequence: uint64(l.Cursor)})
+			if err != nil {
+				return 0, fmt.Errorf("cursor of lane %s: %w", lane, err)
+			}
+			if at == nil || at.Time.UnixNano() != l.CursorTime {
+				// the stream was cut back, and the lane has not looked since
+				return 0, nil
+			}
 		}
 		if uint64(l.Cursor) >= passed {
 			continue

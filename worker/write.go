@@ -65,7 +65,7 @@ type cursorMove struct {
 	lease         time.Duration
 	events        outbox.LastEvent
 	removable     messages.Position // outbox rows up to here are in the stream
-	replayDone    bool
+	replayed      *outbox.Span      // need not be remembered any longer
 }
 
 // commitCursor queues the acknowledgement of all messages up to move.to: it
@@ -75,8 +75,13 @@ func commitCursor(q *pgx.Batch, move cursorMove) {
 	if move.removable != (messages.Position{}) {
 		outbox.Remove(q, move.lane, move.removable)
 	}
+	var from, generation, sequence *int64
+	if span := move.replayed; span != nil {
+		first, last := int64(span.From), int64(span.Until.Sequence)
+		from, generation, sequence = &first, &span.Until.Generation, &last
+	}
 	q.Queue(commitCursorSQL, move.lane.String(), move.owner.token, move.owner.epoch, int64(move.from), int64(move.to), move.toTime,
-		move.events.StreamCreated, int64(move.events.Sequence), move.replayDone, move.lease.Seconds(), move.generation).
+		move.events.StreamCreated, int64(move.events.Sequence), from, generation, sequence, move.lease.Seconds(), move.generation).
 		Exec(func(tag pgconn.CommandTag) error {
 			if tag.RowsAffected() != 1 {
 				return fmt.Errorf("cursor of lane %s: %w", move.lane, outbox.ErrLost)
@@ -168,7 +173,7 @@ func queueInbox(q *pgx.Batch, move cursorMove, decisions []decision) error {
 			return err
 		}
 	}
-	q.Queue(insertInboxSQL, move.lane.String(), move.streamCreated, move.generation, move.at,
+	q.Queue(insertInboxSQL, move.lane.String(), move.streamCreated, move.generation,
 		tokens, keys, digests, sequences, times, bridges, configurations, phones,
 		providers, changed, versions, connected, codes, failures)
 	return nil
@@ -203,7 +208,7 @@ func queueDeadLetters(q *pgx.Batch, move cursorMove, decisions []decision) {
 	if len(sequences) == 0 {
 		return
 	}
-	q.Queue(insertDeadLettersSQL, move.lane.String(), move.streamCreated, move.generation, move.at,
+	q.Queue(insertDeadLettersSQL, move.lane.String(), move.streamCreated, move.generation,
 		sequences, times, tokens, subjects, headers, bodies, codes, reasons)
 }
 

@@ -2,6 +2,6 @@
 delete from connect_provider.dead_letters
 where ctid = any (array(
   select ctid from connect_provider.dead_letters
-  where died_at < clock_timestamp() - make_interval(secs => $1)
+  where died_at < statement_timestamp() - make_interval(secs => $1)
   limit 10000
   for update skip locked))

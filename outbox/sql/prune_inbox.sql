@@ -3,6 +3,6 @@
 delete from connect_provider.inbox
 where ctid = any (array(
   select ctid from connect_provider.inbox
-  where decided_at < clock_timestamp() - make_interval(secs => $1)
+  where decided_at < statement_timestamp() - make_interval(secs => $1)
   limit 10000
   for update skip locked))
