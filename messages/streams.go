@@ -17,7 +17,8 @@ const EventsStream = "TELEPHONY_EVENTS"
 const maxEvent = 64 << 10
 
 // StreamOptions are what an installation chooses about its streams. Zero
-// values stand for the defaults.
+// values are not given: a stream is created with the defaults, and one that
+// exists keeps what it has (Keep).
 type StreamOptions struct {
 	// Lanes is into how many lanes each class is cut (16). Once commands are
 	// stored it cannot be changed in place.

@@ -35,9 +35,15 @@ func streamConfigs(options messages.StreamOptions) []jetstream.StreamConfig {
 
 // EnsureStreams creates the streams that do not exist and compares those that
 // do with what they should be. With mend it also updates what an update can
-// change. It returns the names of the streams it created, and what still
+// change. What the options do not give is left and not compared in a stream
+// that exists, and has the default in one created. It returns the names of the streams it created, and what still
 // differs. Streams created or updated before an error stay so.
 func EnsureStreams(ctx context.Context, js jetstream.JetStream, options messages.StreamOptions, mend bool) (created []string, findings []messages.Finding, err error) {
+	if options.Lanes == 0 {
+		if options.Lanes, err = lanesThereAre(ctx, js); err != nil {
+			return nil, nil, err
+		}
+	}
 	for _, want := range streamConfigs(options) {
 		stream, err := js.Stream(ctx, want.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -48,6 +54,7 @@ func EnsureStreams(ctx context.Context, js jetstream.JetStream, options messages
 		if err != nil {
 			return created, findings, fmt.Errorf("stream %s: %w", want.Name, err)
 		}
+		want = options.Keep(stream.CachedInfo().Config, want)
 		differing := messages.CompareStream(stream.CachedInfo().Config, want)
 		if mend && len(differing) > 0 {
 			if stream, err = js.UpdateStream(ctx, messages.MendStream(stream.CachedInfo().Config, want)); err != nil {
@@ -58,6 +65,26 @@ func EnsureStreams(ctx context.Context, js jetstream.JetStream, options messages
 		findings = append(findings, differing...)
 	}
 	return created, findings, nil
+}
+
+// lanesThereAre returns into how many lanes the first command stream that can
+// be used is cut, 0 if there is none. Both classes must be cut alike, so this
+// is what the other one is compared with, or created with.
+func lanesThereAre(ctx context.Context, js jetstream.JetStream) (int, error) {
+	for _, class := range messages.Classes() {
+		stream, err := js.Stream(ctx, class.Stream())
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("stream %s: %w", class.Stream(), err)
+		}
+		// One that is not cut by organization is a finding of its own.
+		if lanes, err := messages.LanesOf(stream.CachedInfo().Config); err == nil {
+			return lanes, nil
+		}
+	}
+	return 0, nil
 }
 
 // checkStreams refuses streams that would lose data or break the fence, and

@@ -24,16 +24,17 @@ type streamsCommand struct {
 	Log     program.Log     `embed:""`
 }
 
-// streamSettings are those of messages.StreamOptions, where zero stands for the
-// default.
+// streamSettings are those of messages.StreamOptions. None has a default here:
+// the default of a setting that is not given is for streams that are created,
+// and must not replace what an installation chose for those that exist.
 type streamSettings struct {
-	Lanes               int           `env:"LANES" default:"16" help:"Into how many lanes each class of commands is cut; can't be changed later."`
-	Replicas            int           `env:"REPLICAS" default:"1" help:"1, or 3 on a cluster."`
-	InteractiveMaxBytes program.Size  `env:"INTERACTIVE_MAX_BYTES" default:"1GiB" help:"Size at which interactive commands are refused."`
-	BulkMaxBytes        program.Size  `env:"BULK_MAX_BYTES" default:"4GiB" help:"Size at which bulk commands are refused."`
-	EventsMaxBytes      program.Size  `env:"EVENTS_MAX_BYTES" default:"8GiB" help:"Size at which workers wait for events to age out."`
-	EventsMaxAge        time.Duration `env:"EVENTS_MAX_AGE" default:"720h" help:"How long events are kept."`
-	DuplicateWindow     time.Duration `env:"DUPLICATE_WINDOW" default:"100ms" help:"JetStream's own deduplication; the shorter, the less it can harm."`
+	Lanes               int           `env:"LANES" help:"Into how many lanes each class of commands is cut; can't be changed later (default for new streams: 16)."`
+	Replicas            int           `env:"REPLICAS" help:"1, or 3 on a cluster (default for new streams: 1)."`
+	InteractiveMaxBytes program.Size  `env:"INTERACTIVE_MAX_BYTES" help:"Size at which interactive commands are refused (default for new streams: 1GiB)."`
+	BulkMaxBytes        program.Size  `env:"BULK_MAX_BYTES" help:"Size at which bulk commands are refused (default for new streams: 4GiB)."`
+	EventsMaxBytes      program.Size  `env:"EVENTS_MAX_BYTES" help:"Size at which workers wait for events to age out (default for new streams: 8GiB)."`
+	EventsMaxAge        time.Duration `env:"EVENTS_MAX_AGE" help:"How long events are kept (default for new streams: 720h)."`
+	DuplicateWindow     time.Duration `env:"DUPLICATE_WINDOW" help:"JetStream's own deduplication; the shorter, the less it can harm (default for new streams: 100ms)."`
 }
 
 func (s streamSettings) options() messages.StreamOptions {
@@ -91,7 +92,7 @@ func tellFindings(w io.Writer, findings []messages.Finding) (fatal int) {
 		}
 		fmt.Fprintf(w, "%s: %s\n", mark, finding)
 		if finding.Updatable {
-			fmt.Fprintln(w, "  mend with: connect-provider streams --mend")
+			fmt.Fprintln(w, "  mend with: connect-provider streams --mend (and the settings given now)")
 		} else {
 			fmt.Fprintln(w, "  can't be changed in place: drain the stream and make it anew (README, \"Changing the number of lanes\")")
 		}
