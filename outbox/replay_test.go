@@ -218,6 +218,9 @@ func (b *bed) swallowAnswers(line *systemtest.TCPProxy, before int) (mend func()
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	if err := b.nc.Flush(); err != nil { // what is published from here on is seen
+		b.t.Fatal(err)
+	}
 	return func() {
 		b.t.Helper()
 		if _, err := subscription.NextMsg(20 * time.Second); err != nil {
