@@ -27,6 +27,9 @@ func TestFence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := b.nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
 	r := b.owner()
 	for _, edge := range [][2]int{{1, 1}, {2, 6}, {7, 12}, {13, 2512}} {
 		b.publish(r, rows(edge[0], edge[1]))
