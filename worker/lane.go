@@ -68,16 +68,6 @@ func (l *laneRun) reach() {
 // handBack asks the lane to finish what it is at and to release itself.
 func (l *laneRun) handBack() { l.draining.Do(func() { close(l.drain) }) }
 
-// handedBack tells whether the lane was asked to finish.
-func (l *laneRun) handedBack() bool {
-	select {
-	case <-l.drain:
-		return true
-	default:
-		return false
-	}
-}
-
 // run works the lane until it is lost, handed back or the context ends.
 func (l *laneRun) run() {
 	defer close(l.ended)

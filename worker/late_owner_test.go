@@ -145,8 +145,14 @@ func TestNoMoreThanTheShareIsHandedBack(t *testing.T) {
 		}
 	}
 	for run := range w.lanes {
-		if want := run.lane.Number >= 8; run.handedBack() != want {
-			t.Errorf("lane %s handed back: %v, want %v", run.lane, run.handedBack(), want)
+		handedBack := false
+		select {
+		case <-run.drain:
+			handedBack = true
+		default:
+		}
+		if want := run.lane.Number >= 8; handedBack != want {
+			t.Errorf("lane %s handed back: %v, want %v", run.lane, handedBack, want)
 		}
 	}
 }

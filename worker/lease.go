@@ -148,24 +148,19 @@ func (w *Worker) renew(ctx context.Context) (live int, err error) {
 func (w *Worker) balance(ctx context.Context, class messages.Class, live int) error {
 	lanes := w.lanesOf(class)
 	share := (lanes + live - 1) / live
-	var owned, kept []*laneRun
+	var owned []*laneRun
 	for _, run := range w.runs() {
-		if run.lane.Class != class {
-			continue
-		}
-		owned = append(owned, run)
-		if !run.handedBack() {
-			kept = append(kept, run)
-		}
-	}
-	if len(kept) > share {
-		// the highest, so that lane 0, which has the upkeep, stays where it is
-		slices.SortFunc(kept, func(a, b *laneRun) int { return a.lane.Number - b.lane.Number })
-		for _, run := range kept[share:] {
-			run.handBack()
+		if run.lane.Class == class {
+			owned = append(owned, run)
 		}
 	}
 	if len(owned) >= share {
+		// in order, so that the next round hands back the same ones if they are
+		// not finished by then, and lane 0, which has the upkeep, stays
+		slices.SortFunc(owned, func(a, b *laneRun) int { return a.lane.Number - b.lane.Number })
+		for _, run := range owned[share:] {
+			run.handBack()
+		}
 		return nil
 	}
 	rows, err := w.pool.Query(ctx, claimSQL, w.id, class.Letter(), share-len(owned), w.config.LeaseTTL.Seconds())
