@@ -187,6 +187,17 @@ func (s *service) read(stream string, each func(m jetstream.Msg, sequence uint64
 	}
 }
 
+// awaitConnection waits until the test itself is connected to NATS again.
+func (s *service) awaitConnection() {
+	s.t.Helper()
+	systemtest.Eventually(s.t, "the test's connection to NATS", func() error {
+		if !s.nc.IsConnected() {
+			return errors.New(s.nc.Status().String())
+		}
+		return nil
+	})
+}
+
 func (s *service) size(stream string) int {
 	s.t.Helper()
 	info, err := s.js.Stream(context.Background(), stream)
