@@ -53,7 +53,7 @@ func drawEvent(t *rapid.T) messages.Event {
 	}
 	body, err := messages.EncodeCommand(c)
 	if err != nil {
-		t.Skip(err)
+		t.Skip(err) // rapid's word for drawing again: these members make no valid command
 	}
 	r := messages.Decode(message(string(body)))
 	o := messages.Outcome{
