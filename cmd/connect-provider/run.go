@@ -63,7 +63,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer, secre
 	if err != nil {
 		return err
 	}
-	selected := map[string]command{"worker": &line.Worker, "migrate": &line.Migrate, "streams": &line.Streams}[parsed.Command]
+	selected := parsed.Selected.(command)
 	if err := parsed.Check(append(selected.problems(secrets), selected.log().Problems()...)...); err != nil {
 		return err
 	}

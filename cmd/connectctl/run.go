@@ -66,9 +66,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer, secre
 	if err != nil {
 		return err
 	}
-	selected := map[string]command{
-		"demo": &line.Demo, "dev": &line.Dev, "publish": &line.Publish, "demo-data": &line.DemoData,
-	}[parsed.Command]
+	selected := parsed.Selected.(command)
 	if err := parsed.Check(append(selected.problems(secrets), selected.log().Problems()...)...); err != nil {
 		return err
 	}

@@ -14,10 +14,12 @@ var ErrHelp = errors.New("help was shown")
 
 // Parsed is a command line that could be read.
 type Parsed struct {
-	// Command is the selected command's name, such as "worker".
+	// Command is the selected command's name, such as "worker" or "dead-letters list".
 	Command string
-	context *kong.Context
-	values  *values
+	// Selected points to the selected command's own struct.
+	Selected any
+	context  *kong.Context
+	values   *values
 }
 
 // exited unwinds the parser where it would end the process.
@@ -47,7 +49,11 @@ func Parse(target any, args []string, stdout, stderr io.Writer, options ...kong.
 	if err != nil {
 		return nil, Usage("%w; --help tells more", err)
 	}
-	return &Parsed{Command: strings.Fields(context.Command())[0], context: context, values: v}, nil
+	selected := context.Selected()
+	return &Parsed{
+		Command:  strings.TrimPrefix(selected.Path(), parser.Model.Name+" "),
+		Selected: selected.Target.Addr().Interface(), context: context, values: v,
+	}, nil
 }
 
 // Check joins what could not be read with the problems that a command has
