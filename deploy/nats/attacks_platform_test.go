@@ -3,6 +3,7 @@ package nats_test
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -60,7 +61,16 @@ func misdirects(user string, publishes []messages.Class, subjects ...string) att
 
 // reads tries to read streams that are not the user's to read.
 func reads(user string, streams ...string) attack {
-	return attack{user: user, what: "read streams that are not its own", do: func(ctx context.Context, _ *world, c *client) {
+	// a consumer of somebody else
+	others := func(ctx context.Context, w *world) error {
+		for _, stream := range streams {
+			if _, err := w.godJS.CreateOrUpdateConsumer(ctx, stream, jetstream.ConsumerConfig{Durable: "other", AckPolicy: jetstream.AckNonePolicy}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return attack{user: user, what: "read streams that are not its own", first: others, do: func(ctx context.Context, _ *world, c *client) {
 		c.overhear("_INBOX.>")
 		for _, stream := range streams {
 			config := jetstream.ConsumerConfig{Name: "spy", AckPolicy: jetstream.AckNonePolicy}
@@ -71,8 +81,9 @@ func reads(user string, streams ...string) attack {
 				{"CONSUMER.INFO." + stream + "." + consumerOf(acme), nil},
 				{"CONSUMER.NAMES." + stream, nil},
 				{"CONSUMER.MSG.NEXT." + stream + ".spy", map[string]any{"batch": 1, "no_wait": true}},
+				{"CONSUMER.MSG.NEXT." + stream + ".other", map[string]any{"batch": 1, "no_wait": true}},
 			} {
-				for _, subject := range everyAPI(operation.subject) {
+				for _, subject := range append(everyAPI(operation.subject), strings.Replace(operation.subject, "CONSUMER.MSG.NEXT", "telephony.trusted.next", 1)) {
 					c.send(subject, c.NewInbox(), operation.body, nil)
 				}
 			}

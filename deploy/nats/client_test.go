@@ -45,7 +45,7 @@ func (w *world) client(user string) (*client, error) {
 }
 
 // second is another connection of the same user, of which the caller disposes.
-func (w *world) second(user string) (*client, error) {
+func (w *world) second(user string, options ...nats.Option) (*client, error) {
 	seed, err := seedOf(user)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (w *world) second(user string) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := w.dial(user, key)
+	c, err := w.dial(user, append(options, key)...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: connect: %w", user, err)
 	}
@@ -221,6 +221,15 @@ func (c *client) batch(ctx context.Context, subject string, size int) error {
 		}
 	}
 	return nil
+}
+
+// openBatch begins an atomic batch, which the function that it returns ends.
+func (c *client) openBatch(ctx context.Context, subject string) (commit func() error, err error) {
+	id := nuid.Next()
+	return func() error {
+		_, err := c.ask(ctx, subject, "batched", nats.Header{"Nats-Batch-Id": {id}, "Nats-Batch-Sequence": {"2"}, "Nats-Batch-Commit": {"1"}})
+		return err
+	}, c.PublishMsg(&nats.Msg{Subject: subject, Data: []byte("batched"), Header: nats.Header{"Nats-Batch-Id": {id}, "Nats-Batch-Sequence": {"1"}}})
 }
 
 // pull sends one request that more than one message answers, and returns them.

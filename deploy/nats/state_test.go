@@ -3,6 +3,7 @@ package nats_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -88,6 +89,10 @@ func (w *world) changes(ctx context.Context, before, after *state, may func(name
 		}
 		for sequence := was.State.LastSeq + 1; sequence <= is.State.LastSeq; sequence++ {
 			m, err := stream.GetMsg(ctx, sequence)
+			if errors.Is(err, jetstream.ErrMsgNotFound) {
+				all = append(all, fmt.Sprintf("%s lost message %d", name, sequence))
+				continue
+			}
 			if err != nil {
 				return nil, err
 			}

@@ -39,6 +39,11 @@ const (
 type conf struct {
 	files        map[string]string
 	organization string
+	// patch, if set, changes the organizations' accounts as they were made.
+	patch func(accounts string) string
+	// platformUsers, if set, are users of the platform's account, a template for
+	// each organization's.
+	platformUsers string
 }
 
 func shipped() conf {
@@ -101,7 +106,17 @@ func (c conf) write(dir string) error {
 	if err != nil {
 		return err
 	}
+	if c.patch != nil {
+		accounts = c.patch(accounts)
+	}
 	files := maps.Clone(c.files)
+	if c.platformUsers != "" {
+		users, err := access.OrganizationsFrom("\n\n"+c.platformUsers, all)
+		if err != nil {
+			return err
+		}
+		files["access.conf"] = strings.Replace(files["access.conf"], "users: [\n", "users: [\n"+users, 1)
+	}
 	files["credentials/organizations.conf"] = accounts
 	there := strings.NewReplacer("/etc/nats/", dir+"/", `"/data"`, `"`+dir+`/data"`)
 	for name, content := range files {
@@ -121,9 +136,29 @@ func (c conf) options(dir, main string) (*server.Options, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the server refuses the configuration: %w", err)
 	}
+	if err := settled(options); err != nil {
+		return nil, err
+	}
 	options.Host, options.Port, options.HTTPPort = "127.0.0.1", server.RANDOM_PORT, 0
 	options.NoSigs = true
 	return options, nil
+}
+
+// settled says which of the server's settings is not what it should be.
+func settled(o *server.Options) error {
+	switch {
+	case !o.SyncAlways:
+		return errors.New("the server does not sync every write")
+	case o.HTTPHost != "127.0.0.1" || o.HTTPPort != 8222:
+		return fmt.Errorf("monitoring listens on %q, port %d", o.HTTPHost, o.HTTPPort)
+	case o.JetStreamLimits.MaxBatchInflightPerStream < 1000:
+		return fmt.Errorf("a stream has room for %d open batches", o.JetStreamLimits.MaxBatchInflightPerStream)
+	case o.JetStreamLimits.MaxBatchInflightTotal < 2*o.JetStreamLimits.MaxBatchInflightPerStream:
+		return errors.New("an organization that holds all open batches of the bulk stream leaves none for events")
+	case o.JetStreamLimits.MaxBatchTimeout != 5*time.Second:
+		return fmt.Errorf("abandoned batches are kept for %s", o.JetStreamLimits.MaxBatchTimeout)
+	}
+	return nil
 }
 
 // world is a server with a configuration, the streams, a stand-in for the
@@ -204,6 +239,9 @@ func (w *world) fill(ctx context.Context) error {
 		return fmt.Errorf("worker: serve outcomes: %w", err)
 	}
 	for _, token := range []string{acme, globex, dotted} {
+		if _, err := w.godJS.CreateConsumer(ctx, messages.EventsStream, ownConsumer(token)); err != nil {
+			return err
+		}
 		for i := range 5 {
 			subject := messages.EventSubject(laneOf(messages.Interactive, token), messages.OrganizationFromToken(token), messages.EventConnected)
 			if _, err := w.godJS.Publish(ctx, subject, fmt.Appendf(nil, "%s event %d", word(token), i)); err != nil {
