@@ -167,7 +167,9 @@ func (l *laneRun) takeOver(ctx context.Context) error {
 // follow reads the lane's commands and applies them, one reader after another,
 // until the lane is asked to finish.
 func (l *laneRun) follow(ctx context.Context) error {
+	retry := newBackOff()
 	for {
+		from := l.row.position()
 		var r *reader
 		err := l.insist(ctx, "read its stream", func() (err error) {
 			r, err = l.open(ctx)
@@ -186,6 +188,16 @@ func (l *laneRun) follow(ctx context.Context) error {
 		if r.err != nil {
 			l.worker.metrics.reopened(l.lane.Class)
 			l.worker.logger.Info("reading again from the cursor", zap.Stringer("lane", l.lane), zap.Uint64("cursor", l.row.cursor), zap.NamedError("because", r.err))
+		}
+		// a consumer that ends as soon as it is made must not be made in a circle
+		if from != l.row.position() {
+			retry.Reset()
+		}
+		if err := l.pause(ctx, retry.NextBackOff()); err != nil {
+			if errors.Is(err, errHandedBack) {
+				return nil
+			}
+			return err
 		}
 	}
 }
