@@ -19,10 +19,9 @@ const (
 // question asks a stream for one of its messages: the one with a sequence, the
 // first of a subject from a sequence on, or the first from a time on.
 type question struct {
-	Sequence    uint64     `json:"seq,omitempty"`
-	NextFor     string     `json:"next_by_subj,omitempty"`
-	StartTime   *time.Time `json:"start_time,omitempty"`
-	WithoutHead bool       `json:"no_hdr"`
+	Sequence    uint64 `json:"seq,omitempty"`
+	NextFor     string `json:"next_by_subj,omitempty"`
+	WithoutHead bool   `json:"no_hdr"`
 }
 
 // storedMark is a message's place and time.

@@ -17,6 +17,9 @@ import (
 //go:embed sql/lane_positions.sql
 var lanePositionsSQL string
 
+//go:embed sql/mark_passed.sql
+var markPassedSQL string
+
 // crowded is the part of a command stream's limit above which applied
 // commands are purged before the replay window has passed.
 const crowded = 0.8
@@ -156,24 +159,20 @@ func (w *Worker) passed(ctx context.Context, class messages.Class, info *jetstre
 	return passed, nil
 }
 
-// beforeWindow returns the last sequence, at most passed, whose message is
-// older than the replay window.
+// beforeWindow returns the last sequence, at most passed, that was applied
+// before the replay window began. When a command was published does not matter:
+// after an outage longer than the window all that waited is still old, and a
+// restored database lacks it all the same.
 func (w *Worker) beforeWindow(ctx context.Context, class messages.Class, info *jetstream.StreamInfo, passed uint64) (uint64, error) {
-	start := time.Now().Add(-w.config.ReplayWindow)
-	if info.State.LastTime.Before(start) {
+	if w.config.ReplayWindow == 0 {
 		return passed, nil
 	}
-	if info.State.FirstTime.After(start) {
-		return 0, nil
-	}
-	first, err := find(ctx, w.js, class.Stream(), question{StartTime: &start})
+	var before int64
+	err := w.pool.QueryRow(ctx, markPassedSQL, class.Letter(), info.Created.UnixNano(), int64(passed), w.config.ReplayWindow.Seconds()).Scan(&before)
 	if err != nil {
 		return 0, fmt.Errorf("beginning of the replay window: %w", err)
 	}
-	if first == nil {
-		return 0, nil
-	}
-	return min(passed, first.Sequence-1), nil
+	return min(passed, uint64(before)), nil
 }
 
 // fillOf is how full a stream is, from 0 to 1, by the limit that is nearest.
