@@ -16,8 +16,8 @@ const (
 	noMessage = 10037
 )
 
-// question asks a stream for one of its messages: the one with a sequence, the
-// first of a subject from a sequence on, or the first from a time on.
+// question asks a stream for one of its messages: the one with a sequence, or
+// the first of a subject from a sequence on.
 type question struct {
 	Sequence    uint64 `json:"seq,omitempty"`
 	NextFor     string `json:"next_by_subj,omitempty"`
