@@ -127,6 +127,9 @@ func (l LaneCursor) append(b []byte) []byte {
 	return append(b, '}')
 }
 
+// MarshalJSON returns the lane's cursor as it stands in an answer.
+func (l LaneCursor) MarshalJSON() ([]byte, error) { return l.append(nil), nil }
+
 func (d *Decided) append(b []byte) []byte {
 	start := len(b)
 	b = d.Data.appendMembers(b)

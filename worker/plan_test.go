@@ -64,6 +64,9 @@ func TestPlansUseIndexes(t *testing.T) {
 				t.Errorf("the plan of load_%s reads a whole table:\n%s", name, plan)
 			}
 		}
+		if plan := explain(t, conn.Conn(), statements[loadOutcomesSQL]); !strings.Contains(plan, "AND (key = ANY") {
+			t.Errorf("the plan of load_outcomes reads all of an organization:\n%s", plan)
+		}
 	}
 	load(check) // the plans made for empty tables
 	s.platform(`analyze`)
