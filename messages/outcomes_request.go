@@ -24,18 +24,15 @@ func EncodeOutcomesRequest(ids []string) ([]byte, error) {
 
 func checkOutcomesIDs(ids []string) error {
 	if len(ids) > MaxOutcomes {
-		return tooManyIDs(len(ids))
+		return fmt.Errorf("%d command ids in one question; ask for at most %d at once", len(ids), MaxOutcomes)
 	}
-	for _, id := range ids {
+	for i, id := range ids {
 		if !validCommandID(id) {
-			return fmt.Errorf("%q is no command id: one has 1 to %d of the characters A-Z a-z 0-9 . _ : -", clip(id), MaxCommandID)
+			// not the text itself: it could be a phone number
+			return fmt.Errorf("command_ids[%d] is no command id: one has 1 to %d of the characters A-Z a-z 0-9 . _ : -", i, MaxCommandID)
 		}
 	}
 	return nil
-}
-
-func tooManyIDs(n int) error {
-	return fmt.Errorf("%d command ids in one question; ask for at most %d at once", n, MaxOutcomes)
 }
 
 // appendIDs writes a member that holds command ids, which need no escaping.

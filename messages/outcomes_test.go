@@ -98,6 +98,9 @@ func TestOutcomesRequestsAreReadStrictly(t *testing.T) {
 			t.Errorf("%.60q: %q does not say %q on one short line", body, err, says)
 		}
 	}
+	if _, err := messages.DecodeOutcomesRequest([]byte(`{"command_ids":["a","+1234567890"]}`)); err == nil || strings.Contains(err.Error(), "1234567890") || !strings.Contains(err.Error(), "command_ids[1]") {
+		t.Errorf("a phone number: %v", err)
+	}
 	for _, ids := range [][]string{{""}, {"@1/2/3"}, {"a b"}, make([]string, 1001)} {
 		if body, err := messages.EncodeOutcomesRequest(ids); err == nil {
 			t.Errorf("encoded %s", body)
