@@ -66,6 +66,18 @@
 // again, or was replaced, begins a new generation of the lane; what is known
 // to be lost is logged as an error and counted.
 //
+// # Asking
+//
+// outcomes.go answers NATS requests for the outcomes of an organization's
+// commands, as a service that `nats micro ls` finds; look_up.go reads first how
+// far the organization's lanes have come, then the inbox, so that an asker can
+// tell "not yet" from "never". All workers share the questions. Each answers one
+// at a time, on a connection that the pool has beyond those of the lanes. It
+// answers to inboxes only: the asker chooses the subject of the answer, and the
+// worker may publish where the asker may not. What the subject says is who asks;
+// NATS permissions make it true. A worker that ends stops answering first: the
+// others do, and its lanes have the time.
+//
 // # Failure
 //
 // classify.go is the one place that says what an error means, with a reason for

@@ -164,11 +164,17 @@ func (w *Worker) Run(ctx context.Context) error {
 		return fmt.Errorf("subscribe to %s: %w", workersSubject, err)
 	}
 	defer subscription.Unsubscribe() //nolint:errcheck // the connection's end does it as well
+	outcomes, err := w.answerOutcomes()
+	if err != nil {
+		return err
+	}
+	defer outcomes.close()
 	var group sync.WaitGroup
 	group.Go(func() { _ = w.keepLeases(ctx) })
 	group.Go(func() { w.upkeep(ctx) })
 	group.Go(func() { w.watchLag(ctx) })
 	<-ctx.Done()
+	outcomes.stop()
 	group.Wait()
 	return w.shutDown(drop)
 }

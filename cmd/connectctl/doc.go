@@ -6,7 +6,8 @@
 //     command had one outcome, in order (demo_audit.go).
 //   - dev (dev.go): the same system, kept in a directory, until interrupted.
 //   - publish (publish.go): publishes one command and, with --wait, tells its
-//     outcome (outcome.go).
+//     outcome (outcome.go): from its event, or, of a repeat, which has none,
+//     from what the workers remember (inquiry.go).
 //   - demo-data (demo_data.go): loads the demo organizations into a database.
 //
 // The system (system.go) is NATS in this process, a private Postgres found on

@@ -26,7 +26,7 @@ type publishCommand struct {
 	Metadata       map[string]string `mapsep:"none" placeholder:"NAME=VALUE" help:"Echoed in the outcome; may be given several times."`
 	Class          string            `default:"interactive" placeholder:"CLASS" help:"Traffic class, interactive or bulk (default interactive)."`
 	Wait           time.Duration     `placeholder:"DURATION" help:"Wait so long for the outcome and tell it by the exit code: 0 connected, 3 failed, 4 undecided."`
-	JSON           bool              `name:"json" help:"Print one JSON document, with the outcome event as it is."`
+	JSON           bool              `name:"json" help:"Print one JSON document, with the outcome event as it is, or, of a repeat, with what was decided before."`
 	Reveal         bool              `help:"Show phone numbers in full."`
 	NATS           natsSettings      `embed:""`
 	Log            program.Log       `embed:""`
