@@ -30,6 +30,9 @@
 // which tells "not yet" from "never". A worker answers only to an [IsInbox],
 // since it may publish where the asker may not.
 //
+// A command that has failed can be published once more, under another id:
+// [Message.Redrive] (redrive.go) says as what.
+//
 // # What it guarantees
 //
 // Decoding never fails and never panics. What cannot be understood is a

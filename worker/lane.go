@@ -38,7 +38,9 @@ type laneRun struct {
 	publisher *publisher
 	reached   atomic.Pointer[messages.Position] // the row's, for other goroutines
 	held      atomic.Bool
-	granted   func() // gives back the slot that the next try has already
+	paused    atomic.Bool
+	nudged    chan struct{} // told when there may be news of a pause or a skip
+	granted   func()        // gives back the slot that the next try has already
 
 	ctx      context.Context // ends when the lane is dropped
 	drop     context.CancelCauseFunc
@@ -53,7 +55,7 @@ type laneRun struct {
 }
 
 func newLaneRun(ctx context.Context, w *Worker, row laneRow) *laneRun {
-	l := &laneRun{worker: w, lane: row.lane, row: row, drain: make(chan struct{}), ended: make(chan struct{})}
+	l := &laneRun{worker: w, lane: row.lane, row: row, drain: make(chan struct{}), ended: make(chan struct{}), nudged: make(chan struct{}, 1)}
 	l.ctx, l.drop = context.WithCancelCause(ctx)
 	l.reach()
 	return l
@@ -193,7 +195,7 @@ func (l *laneRun) follow(ctx context.Context) error {
 		if from != l.row.position() {
 			retry.Reset()
 		}
-		if err := l.pause(ctx, retry.NextBackOff()); err != nil {
+		if err := l.rest(ctx, retry.NextBackOff(), nil); err != nil {
 			if errors.Is(err, errHandedBack) {
 				return nil
 			}
@@ -245,7 +247,6 @@ func (l *laneRun) consume(ctx context.Context, r *reader) (finished bool, err er
 			}
 			l.granted = release
 			l.applying.Store(int64(len(batch)))
-			l.oldest.Store(batch[0].Time.UnixNano())
 			err = l.apply(ctx, batch, unknownPatience)
 			l.applying.Store(0)
 			if errors.Is(err, errHandedBack) {

@@ -149,13 +149,14 @@ var (
 	oldestAge   = prometheus.NewDesc("connect_provider_oldest_undecided_seconds", "Age of the oldest undecided command over all owned lanes of a class.", []string{"class"}, nil)
 	ownedLanes  = prometheus.NewDesc("connect_provider_lanes_owned", "Lanes that this worker owns.", []string{"class"}, nil)
 	heldLanes   = prometheus.NewDesc("connect_provider_lanes_held", "Owned lanes that stand still at a command which can't be applied.", []string{"class"}, nil)
+	pausedLanes = prometheus.NewDesc("connect_provider_lanes_paused", "Owned lanes that wait because an operator has paused the organization or class of their next command.", []string{"class"}, nil)
 	depth       = prometheus.NewDesc("connect_provider_outbox_depth", "Outcome events of owned lanes that are committed and not published yet.", []string{"class"}, nil)
 	ready       = prometheus.NewDesc("connect_provider_ready", "1 if the worker can work, 0 if it can't.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *lagCollector) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{lagMessages, lagSeconds, oldestAge, ownedLanes, heldLanes, depth, ready} {
+	for _, d := range []*prometheus.Desc{lagMessages, lagSeconds, oldestAge, ownedLanes, heldLanes, pausedLanes, depth, ready} {
 		descriptions <- d
 	}
 }
@@ -165,7 +166,7 @@ func (c *lagCollector) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-	type sum struct{ owned, held, unpublished, oldest float64 }
+	type sum struct{ owned, held, paused, unpublished, oldest float64 }
 	sums := map[messages.Class]*sum{messages.Interactive: {}, messages.Bulk: {}}
 	now := time.Now()
 	seen := map[messages.Lane]bool{}
@@ -184,11 +185,15 @@ func (c *lagCollector) Collect(out chan<- prometheus.Metric) {
 		if run.held.Load() {
 			s.held++
 		}
+		if run.paused.Load() {
+			s.paused++
+		}
 	}
 	for class, s := range sums {
 		name := class.String()
 		gauge(ownedLanes, s.owned, name)
 		gauge(heldLanes, s.held, name)
+		gauge(pausedLanes, s.paused, name)
 		gauge(oldestAge, s.oldest, name)
 		gauge(depth, s.unpublished, name)
 	}
