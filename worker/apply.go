@@ -36,7 +36,7 @@ func (l *laneRun) apply(ctx context.Context, batch []*messages.Received, patienc
 		rows, err := l.tryBatch(ctx, batch, poisoned)
 		if err == nil {
 			l.held.Store(false)
-			return l.publisher.enqueue(ctx, rows)
+			return l.publisher.enqueue(ctx, rows, l.span.context())
 		}
 		c := classify(ctx, err)
 		if c == classData && poisoned != nil {
@@ -44,6 +44,7 @@ func (l *laneRun) apply(ctx context.Context, batch []*messages.Received, patienc
 			c = classUnknown
 		}
 		l.worker.metrics.retried(l.lane.Class, c)
+		l.span.retry(c, err)
 		if c != classUnknown {
 			unknownSince = time.Time{}
 		}
@@ -102,6 +103,7 @@ func (l *laneRun) pause(ctx context.Context, d time.Duration) error {
 // applyHalves applies each half on its own. The first half moves the cursor
 // before the second is tried.
 func (l *laneRun) applyHalves(ctx context.Context, batch []*messages.Received, patience time.Duration) error {
+	l.span.halved(len(batch))
 	middle := len(batch) / 2
 	if err := l.apply(ctx, batch[:middle], patience); err != nil {
 		return err
@@ -111,6 +113,7 @@ func (l *laneRun) applyHalves(ctx context.Context, batch []*messages.Received, p
 
 func (l *laneRun) poison(received *messages.Received, cause string) map[uint64]string {
 	l.worker.metrics.isolated(l.lane.Class)
+	l.span.isolated(received)
 	l.worker.logger.Error("a command can't be processed: it fails with internal_error and leaves a dead letter",
 		zap.Stringer("lane", l.lane), zap.Uint64("sequence", received.Sequence),
 		zap.String("org", received.Organization.Token), zap.String("cause", cause))
@@ -144,8 +147,10 @@ func (l *laneRun) tryBatch(ctx context.Context, batch []*messages.Received, pois
 	defer release()
 	decisions, rows, move, err := l.transact(ctx, batch, poisoned)
 	if errors.Is(err, errInDoubt) {
+		l.span.doubt()
 		err = l.settleDoubt(ctx, move, err)
 	}
+	l.span.settled(ctx, err)
 	if err != nil {
 		return nil, err
 	}

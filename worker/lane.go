@@ -38,7 +38,8 @@ type laneRun struct {
 	publisher *publisher
 	reached   atomic.Pointer[messages.Position] // the row's, for other goroutines
 	held      atomic.Bool
-	granted   func() // gives back the slot that the next try has already
+	granted   func()     // gives back the slot that the next try has already
+	span      *batchSpan // of the batch at hand
 
 	ctx      context.Context // ends when the lane is dropped
 	drop     context.CancelCauseFunc
@@ -130,6 +131,7 @@ func (l *laneRun) takeOver(ctx context.Context) error {
 	relay, err := outbox.NewRelay(outbox.RelayConfig{
 		NATS: l.worker.config.NATS, Lane: l.lane, Logger: l.worker.logger, Metrics: l.worker.metrics.outbox,
 		Confirm: l.confirm, Remember: l.beginReplay, Timeout: l.worker.config.PublishTimeout,
+		TracerProvider: l.worker.config.TracerProvider,
 	})
 	if err != nil {
 		return err
@@ -234,7 +236,9 @@ func (l *laneRun) consume(ctx context.Context, r *reader) (finished bool, err er
 			l.granted = release
 			l.applying.Store(int64(len(batch)))
 			l.oldest.Store(batch[0].Time.UnixNano())
+			l.span = l.worker.tracing.process(l.lane, batch)
 			err = l.apply(ctx, batch, unknownPatience)
+			l.span.end(ctx, err)
 			l.applying.Store(0)
 			if errors.Is(err, errHandedBack) {
 				return true, nil // what is not applied is read again by the next owner
