@@ -25,11 +25,11 @@ const (
 	// linkLimit is what a batch's span may need: a link for each command.
 	linkLimit = 1000
 	// queueSize and exportSize bound what waits for an exporter. A batch's span
-	// with its links is 100 KB in memory and 50 KB on the wire; the library's own
-	// 2048 and 512 spans would be more than a worker's memory and more than a
-	// gRPC server takes.
+	// with all its links is 100 KB in memory and 35 KB on the wire: with the
+	// library's own 2048 and 512 spans they could be more than a worker's memory,
+	// and more than the 4 MB that a gRPC server takes at once.
 	queueSize  = 512
-	exportSize = 128
+	exportSize = 64
 )
 
 // Tracing exports spans. A nil one does nothing.
