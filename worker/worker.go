@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"connect-provider/deploy/migrations"
@@ -34,6 +35,8 @@ type Config struct {
 	Logger  *zap.Logger
 	// Registerer takes the worker's metrics.
 	Registerer prometheus.Registerer
+	// TracerProvider takes the worker's spans; nil: none are made.
+	TracerProvider trace.TracerProvider
 
 	// LeaseTTL is how long a lane stays with a worker that gives no sign of life.
 	LeaseTTL time.Duration
@@ -97,6 +100,7 @@ type Worker struct {
 	js      jetstream.JetStream
 	logger  *zap.Logger
 	metrics *metrics
+	tracing *tracing
 	slots   map[messages.Class]chan struct{}
 	// what all lanes hold together: messages that wait, events to be published
 	queued, unpublished budget
@@ -128,7 +132,7 @@ func New(config Config) (*Worker, error) {
 		return nil, err
 	}
 	w := &Worker{
-		config: config, id: uuid.New(), pool: config.Database, js: js, logger: config.Logger,
+		config: config, id: uuid.New(), pool: config.Database, js: js, logger: config.Logger, tracing: newTracing(config),
 		queued: budget{most: queuedBudget}, unpublished: budget{most: unpublishedBudget},
 		slots: map[messages.Class]chan struct{}{}, nudged: make(chan struct{}, 1), decide: decide, pauseCheck: pauseCheck,
 		lanes: map[*laneRun]struct{}{}, numbers: map[messages.Class]int{},

@@ -142,7 +142,7 @@ func TestAnAcknowledgementOfADuplicateIsNoAcceptance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = publish(t.Context(), duplicates{js}, question{organization: acme, class: messages.Interactive, command: exampleCommand})
+	_, err = publish(t.Context(), duplicates{js}, nil, question{organization: acme, class: messages.Interactive, command: exampleCommand})
 	if err == nil {
 		t.Fatal("accepted")
 	}

@@ -27,6 +27,8 @@ type service struct {
 	nc       *nats.Conn
 	js       jetstream.JetStream
 	workers  []*workerProcess
+	// environment is added to that of what is started from here on
+	environment []string
 }
 
 // newService starts both servers and prepares them with the program itself.
@@ -50,6 +52,7 @@ func newService(t *testing.T) *service {
 func (s *service) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(s.binary, args...)
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+s.postgres.URL(), "NATS_URL="+s.nats.URL(), "CONNECT_PROVIDER_LEASE_TTL=2s", "CONNECT_PROVIDER_LISTEN=")
+	cmd.Env = append(cmd.Env, s.environment...)
 	cmd.SysProcAttr = endWithParent()
 	return cmd
 }
