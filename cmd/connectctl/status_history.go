@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"connect-provider/cmd/internal/status"
 	"connect-provider/messages"
@@ -17,16 +18,16 @@ func (c commandText) text() string {
 	awayLine(&b, "database", c.Database)
 	awayLine(&b, "NATS", c.NATS)
 	if a := c.Accepted; a != nil {
-		fmt.Fprintf(&b, "accepted   %s as sequence %d of %s (lane %s)\n", momentOrDash(a.Time), a.Sequence, a.Stream, a.Lane)
+		fmt.Fprintf(&b, "accepted   %s as sequence %d of %s (lane %s)\n", instantOrDash(a.Time), a.Sequence, a.Stream, a.Lane)
 	}
 	if c.Decided != nil {
-		fmt.Fprintf(&b, "decided    %s %s\n", momentOrDash(c.Decided.Time), decisionText(c.Decided))
+		fmt.Fprintf(&b, "decided    %s %s\n", instantOrDash(c.Decided.Time), decisionText(c.Decided))
 	}
-	if c.InOutbox != nil && *c.InOutbox {
-		fmt.Fprintln(&b, "outbox     the event stands there, to be published or just published")
+	if c.State == status.Unpublished {
+		fmt.Fprintln(&b, "outbox     the event stands there, to be published")
 	}
 	for _, e := range c.Events {
-		fmt.Fprintf(&b, "event      %s sequence %d of %s, id %s, %s%s\n", moment(e.Time), e.Sequence, messages.EventsStream, e.ID, outcomeOfEvent(&e), correctsText(&e))
+		fmt.Fprintf(&b, "event      %s sequence %d of %s, id %s, %s%s\n", instant(e.Time), e.Sequence, messages.EventsStream, e.ID, outcomeOfEvent(&e), correctsText(&e))
 	}
 	c.waiting(&b)
 	for _, l := range c.DeadLetters {
@@ -155,6 +156,16 @@ func awayLine(b *strings.Builder, name string, s status.Server) {
 	}
 }
 
+// instant writes a time in UTC, fine enough to tell what came first.
+func instant(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000Z") }
+
+func instantOrDash(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return instant(*t)
+}
+
 // phoneText is the history of a phone number for people.
 type phoneText struct{ *status.Phone }
 
@@ -171,15 +182,15 @@ func (p phoneText) text() string {
 			c.BridgeSlug, c.Organization, c.Provider, c.ProviderConfigID, c.Version, moment(c.ConnectedAt))
 	}
 	p.platform(&b)
-	whose := "by any organization"
+	whose := "of any organization"
 	if p.Organization != nil {
-		whose = "by " + *p.Organization
+		whose = "of " + *p.Organization
 	}
 	if len(p.Commands) == 0 {
-		fmt.Fprintf(&b, "commands    none decided %s that the inbox remembers\n", whose)
+		fmt.Fprintf(&b, "commands    none %s that the inbox remembers\n", whose)
 		return b.String()
 	}
-	fmt.Fprintf(&b, "commands    %s decided %s:\n\n", count(len(p.Commands)), whose)
+	fmt.Fprintf(&b, "commands    %s %s, in order of decision:\n\n", count(len(p.Commands)), whose)
 	if p.Cut {
 		fmt.Fprintln(&b, "(there are older ones)")
 	}
@@ -190,10 +201,10 @@ func (p phoneText) text() string {
 		if c.CommandID != nil {
 			id = *c.CommandID
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", momentOrDash(c.Decided.Time), c.Organization, id, c.Accepted.Lane, c.Accepted.Sequence, stepText(&c.Decided))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", instantOrDash(c.Decided.Time), c.Organization, id, c.Accepted.Lane, c.Accepted.Sequence, stepText(&c.Decided))
 	}
 	_ = t.Flush() // into memory
-	return b.String()
+	return trimLines(b.String())
 }
 
 func (p phoneText) verdict() string {

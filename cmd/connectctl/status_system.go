@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -25,8 +26,13 @@ func (s systemText) text() string {
 	}
 	s.streams(&b)
 	s.deadLetters(&b)
-	return b.String()
+	return trimLines(b.String())
 }
+
+// trimLines takes away the blanks that tables leave behind empty cells.
+func trimLines(text string) string { return blanks.ReplaceAllString(text, "\n") }
+
+var blanks = regexp.MustCompile(` +\n`)
 
 // verdict says in one line that all is well or what is not, and then what to do
 // about each problem.
@@ -85,9 +91,27 @@ func (s systemText) lanes(b *strings.Builder) {
 	fmt.Fprintln(t, "LANE\tOWNER\tLEASE\tCURSOR\tLAG\tOLDEST\tOUTBOX\t")
 	for _, l := range s.Lanes {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%d\t%s\n", l.Lane, orDash(l.Owner), leaseText(&l), l.Cursor,
-			lagText(l.LagMessages), ageText(&l), l.Outbox.Depth, laneNotes(&l))
+			lagText(l.LagMessages), ageText(l.LagSeconds), l.Outbox.Depth, laneNotes(&l))
 	}
+	s.allLanes(t)
 	_ = t.Flush() // into memory
+}
+
+// allLanes sums up the lanes.
+func (s systemText) allLanes(t io.Writer) {
+	lag, oldest := new(uint64), (*float64)(nil)
+	for _, l := range s.Lanes {
+		switch {
+		case l.LagMessages == nil:
+			lag = nil
+		case lag != nil:
+			*lag += *l.LagMessages
+		}
+		if l.LagSeconds != nil && (oldest == nil || *l.LagSeconds > *oldest) {
+			oldest = l.LagSeconds
+		}
+	}
+	fmt.Fprintf(t, "all\t\t\t\t%s\t%s\t%d\t\n", lagText(lag), ageText(oldest), s.Outbox.Depth)
 }
 
 func leaseText(l *status.Lane) string {
@@ -100,11 +124,11 @@ func leaseText(l *status.Lane) string {
 	return "nobody's"
 }
 
-func ageText(l *status.Lane) string {
-	if l.LagSeconds == nil {
+func ageText(seconds *float64) string {
+	if seconds == nil {
 		return "-"
 	}
-	return status.Ago(*l.LagSeconds)
+	return status.Ago(*seconds)
 }
 
 // laneNotes say what is unusual about a lane.

@@ -80,12 +80,12 @@ func (d *Command) note(e *messages.Event, m messages.Message) {
 		noted.Corrects = &corrected
 	}
 	d.Events = append(d.Events, noted)
-	if d.row == nil && d.Waiting == nil {
-		d.Decided = decidedBy(e, d.numbers)
-		lane, _, _, err := messages.ParseEventSubject(m.Subject)
-		if err == nil {
-			d.Accepted = &Accepted{Stream: lane.Class.Stream(), Lane: lane.String(), Sequence: e.Sequence, Generation: &e.Generation}
-		}
+	if d.row != nil || d.Waiting != nil && d.Waiting.Lane != nil {
+		return // the database has told
+	}
+	d.Decided, d.Waiting = decidedBy(e, d.numbers), nil
+	if lane, _, _, err := messages.ParseEventSubject(m.Subject); err == nil && d.Accepted == nil {
+		d.Accepted = &Accepted{Stream: lane.Class.Stream(), Lane: lane.String(), Sequence: e.Sequence, Generation: &e.Generation}
 	}
 }
 
