@@ -14,20 +14,20 @@ type commandText struct{ *status.Command }
 
 func (c commandText) text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s of %s: %s\n", c.CommandID, c.Organization, c.verdict())
-	awayLine(&b, "database", c.Database)
+	sayPlainly(&b, "%s of %s: %s\n", c.CommandID, c.Organization, c.verdict())
+	awayLine(&b, "the database", c.Database)
 	awayLine(&b, "NATS", c.NATS)
 	if a := c.Accepted; a != nil {
-		fmt.Fprintf(&b, "accepted   %s as sequence %d of %s (lane %s)\n", instantOrDash(a.Time), a.Sequence, a.Stream, a.Lane)
+		sayPlainly(&b, "accepted   %s as sequence %d of %s (lane %s)\n", statusInstantOrDash(a.Time), a.Sequence, a.Stream, a.Lane)
 	}
 	if c.Decided != nil {
-		fmt.Fprintf(&b, "decided    %s %s\n", instantOrDash(c.Decided.Time), decisionText(c.Decided))
+		sayPlainly(&b, "decided    %s %s\n", statusInstantOrDash(c.Decided.Time), decisionText(c.Decided))
 	}
 	if c.State == status.Unpublished {
 		fmt.Fprintln(&b, "outbox     the event stands there, to be published")
 	}
 	for _, e := range c.Events {
-		fmt.Fprintf(&b, "event      %s sequence %d of %s, id %s, %s%s\n", instant(e.Time), e.Sequence, messages.EventsStream, e.ID, outcomeOfEvent(&e), correctsText(&e))
+		sayPlainly(&b, "event      %s sequence %d of %s, id %s, %s%s\n", statusInstant(e.Time), e.Sequence, messages.EventsStream, e.ID, outcomeOfEvent(&e), correctsText(&e))
 	}
 	c.waiting(&b)
 	for _, l := range c.DeadLetters {
@@ -112,9 +112,9 @@ func (c commandText) waiting(b *strings.Builder) {
 	if w.Ahead != nil {
 		ahead = count(int(*w.Ahead))
 	}
-	fmt.Fprintf(b, "waits      with %s ahead of it in lane %s (owner %s, cursor %d)\n", ahead, w.Lane.Lane, orDash(w.Lane.Owner), w.Lane.Cursor)
+	sayPlainly(b, "waits      with %s ahead of it in lane %s (owner %s, cursor %d)\n", ahead, w.Lane.Lane, orDash(w.Lane.Owner), w.Lane.Cursor)
 	if text := laneNotes(w.Lane); text != "" {
-		fmt.Fprintf(b, "the lane   %s\n", text)
+		sayPlainly(b, "the lane   %s\n", text)
 	}
 	if w.Lane.Lease != status.LeaseHeld {
 		fmt.Fprintln(b, "the lane   nobody works it")
@@ -128,7 +128,7 @@ var letterRelations = map[status.Relation]string{
 }
 
 func letterLines(b *strings.Builder, l *status.DeadLetter) {
-	fmt.Fprintf(b, "dead letter %s, lane %s, sequence %d, died %s: %s: %s\n", letterRelations[l.Relation], l.Lane, l.Sequence, moment(l.DiedAt), l.Code, l.Error)
+	sayPlainly(b, "dead letter %s, lane %s, sequence %d, died %s: %s: %s\n", letterRelations[l.Relation], l.Lane, l.Sequence, statusTime(l.DiedAt), l.Code, l.Error)
 	if l.Redrives == 0 {
 		return
 	}
@@ -140,7 +140,7 @@ func letterLines(b *strings.Builder, l *status.DeadLetter) {
 	if l.RedrivenOutcome != nil {
 		outcome = *l.RedrivenOutcome
 	}
-	fmt.Fprintf(b, "  published again %s, the last time %s %s: %s\n", timesText(l.Redrives), momentOrDash(l.RedrivenAt), as, outcome)
+	sayPlainly(b, "  published again %s, the last time %s %s: %s\n", timesText(l.Redrives), statusTimeOrDash(l.RedrivenAt), as, outcome)
 }
 
 func timesText(n int) string {
@@ -152,18 +152,18 @@ func timesText(n int) string {
 
 func awayLine(b *strings.Builder, name string, s status.Server) {
 	if !s.Answers {
-		fmt.Fprintf(b, "away       the %s can't be asked: %s\n", name, orDash(s.Error))
+		sayPlainly(b, "away       %s can't be asked: %s\n", name, orDash(s.Error))
 	}
 }
 
-// instant writes a time in UTC, fine enough to tell what came first.
-func instant(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000Z") }
+// statusInstant writes a time in UTC, fine enough to tell what came first.
+func statusInstant(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-func instantOrDash(t *time.Time) string {
+func statusInstantOrDash(t *time.Time) string {
 	if t == nil {
 		return "-"
 	}
-	return instant(*t)
+	return statusInstant(*t)
 }
 
 // phoneText is the history of a phone number for people.
@@ -172,14 +172,14 @@ type phoneText struct{ *status.Phone }
 func (p phoneText) text() string {
 	var b strings.Builder
 	if !p.Database.Answers {
-		fmt.Fprintf(&b, "%s: not known\n", p.PhoneNumber)
-		awayLine(&b, "database", p.Database)
+		sayPlainly(&b, "%s: not known\n", p.PhoneNumber)
+		awayLine(&b, "the database", p.Database)
 		return b.String()
 	}
-	fmt.Fprintf(&b, "%s: %s\n", p.PhoneNumber, p.verdict())
+	sayPlainly(&b, "%s: %s\n", p.PhoneNumber, p.verdict())
 	if c := p.Connection; c != nil {
-		fmt.Fprintf(&b, "connection  bridge %s of %s through %s (configuration %d), version %d since %s\n",
-			c.BridgeSlug, c.Organization, c.Provider, c.ProviderConfigID, c.Version, moment(c.ConnectedAt))
+		sayPlainly(&b, "connection  bridge %s of %s through %s (configuration %d), version %d since %s\n",
+			c.BridgeSlug, c.Organization, c.Provider, c.ProviderConfigID, c.Version, statusTime(c.ConnectedAt))
 	}
 	p.platform(&b)
 	whose := "of any organization"
@@ -187,10 +187,10 @@ func (p phoneText) text() string {
 		whose = "of " + *p.Organization
 	}
 	if len(p.Commands) == 0 {
-		fmt.Fprintf(&b, "commands    none %s that the inbox remembers\n", whose)
+		sayPlainly(&b, "commands    none %s that the inbox remembers\n", whose)
 		return b.String()
 	}
-	fmt.Fprintf(&b, "commands    %s %s, in order of decision:\n\n", count(len(p.Commands)), whose)
+	sayPlainly(&b, "commands    %s %s, in order of decision:\n\n", count(len(p.Commands)), whose)
 	if p.Cut {
 		fmt.Fprintln(&b, "(there are older ones)")
 	}
@@ -201,7 +201,7 @@ func (p phoneText) text() string {
 		if c.CommandID != nil {
 			id = *c.CommandID
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", instantOrDash(c.Decided.Time), c.Organization, id, c.Accepted.Lane, c.Accepted.Sequence, stepText(&c.Decided))
+		sayPlainly(t, "%s\t%s\t%s\t%s\t%d\t%s\n", statusInstantOrDash(c.Decided.Time), c.Organization, id, c.Accepted.Lane, c.Accepted.Sequence, stepText(&c.Decided))
 	}
 	_ = t.Flush() // into memory
 	return trimLines(b.String())
@@ -224,7 +224,7 @@ func (p phoneText) platform(b *strings.Builder) {
 	if n.Provider != nil && n.ConfigActive != nil {
 		provider = *n.Provider + ", " + activeText(*n.ConfigActive)
 	}
-	fmt.Fprintf(b, "platform    %s, linked to configuration %d (%s) of %s\n", activeText(n.Active), n.ProviderConfigID, provider, n.Organization)
+	sayPlainly(b, "platform    %s, linked to configuration %d (%s) of %s\n", activeText(n.Active), n.ProviderConfigID, provider, n.Organization)
 }
 
 func activeText(is bool) string {

@@ -38,6 +38,10 @@ func (s *statusServers) connect(ctx context.Context, timeout time.Duration, with
 	if withNATS && (s.nc == nil || s.nc.IsClosed()) {
 		group.Go(func() {
 			s.nc, s.js, servers.NATSError = s.command.NATS.connect(s.secrets)
+			if s.nc != nil {
+				// the library would write to the terminal; the document tells it
+				s.nc.SetErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})
+			}
 		})
 	}
 	group.Wait()

@@ -38,7 +38,7 @@ var blanks = regexp.MustCompile(` +\n`)
 // about each problem.
 func (s systemText) verdict(b *strings.Builder) {
 	if s.OK {
-		fmt.Fprintf(b, "OK: %s, %s, %s\n", manyOf(len(s.Lanes), "lane"), manyOf(s.liveWorkers(), "worker"), s.waiting())
+		sayPlainly(b, "OK: %s, %s, %s\n", manyOf(len(s.Lanes), "lane"), manyOf(s.liveWorkers(), "worker"), s.waiting())
 		return
 	}
 	var summaries []string
@@ -47,9 +47,9 @@ func (s systemText) verdict(b *strings.Builder) {
 			summaries = append(summaries, p.Summary)
 		}
 	}
-	fmt.Fprintf(b, "%s: %s\n\n", strings.ToUpper(string(s.Problems[0].Severity)), strings.Join(summaries, "; "))
+	sayPlainly(b, "%s: %s\n\n", strings.ToUpper(string(s.Problems[0].Severity)), strings.Join(summaries, "; "))
 	for _, p := range s.Problems {
-		fmt.Fprintf(b, "%-8s %s\n         do: %s\n", p.Severity, p.Message, p.Action)
+		sayPlainly(b, "%-8s %s\n         do: %s\n", p.Severity, p.Message, p.Action)
 	}
 }
 
@@ -90,7 +90,7 @@ func (s systemText) lanes(b *strings.Builder) {
 	t := columns(b)
 	fmt.Fprintln(t, "LANE\tOWNER\tLEASE\tCURSOR\tLAG\tOLDEST\tOUTBOX\t")
 	for _, l := range s.Lanes {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%d\t%s\n", l.Lane, orDash(l.Owner), leaseText(&l), l.Cursor,
+		sayPlainly(t, "%s\t%s\t%s\t%d\t%s\t%s\t%d\t%s\n", l.Lane, orDash(l.Owner), leaseText(&l), l.Cursor,
 			lagText(l.LagMessages), ageText(l.LagSeconds), l.Outbox.Depth, laneNotes(&l))
 	}
 	s.allLanes(t)
@@ -111,7 +111,7 @@ func (s systemText) allLanes(t io.Writer) {
 			oldest = l.LagSeconds
 		}
 	}
-	fmt.Fprintf(t, "all\t\t\t\t%s\t%s\t%d\t\n", lagText(lag), ageText(oldest), s.Outbox.Depth)
+	sayPlainly(t, "all\t\t\t\t%s\t%s\t%d\t\n", lagText(lag), ageText(oldest), s.Outbox.Depth)
 }
 
 func leaseText(l *status.Lane) string {
@@ -145,7 +145,7 @@ func laneNotes(l *status.Lane) string {
 		if p.Organization != nil {
 			whom += " for " + *p.Organization
 		}
-		notes = append(notes, fmt.Sprintf("%s since %s: %s", whom, moment(p.Since), p.Reason))
+		notes = append(notes, fmt.Sprintf("%s since %s: %s", whom, statusTime(p.Since), p.Reason))
 	}
 	if l.ReplayUntil != nil {
 		notes = append(notes, fmt.Sprintf("deciding again up to %d (generation %d)", l.ReplayUntil.Sequence, l.ReplayUntil.Generation))
@@ -173,7 +173,7 @@ func (s systemText) workers(b *strings.Builder) {
 		if len(w.Lanes) > 0 {
 			owned = fmt.Sprintf("%d: %s", len(w.Lanes), status.LaneRanges(w.Lanes))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", w.Name, w.Version, moment(w.StartedAt), seen, owned)
+		sayPlainly(t, "%s\t%s\t%s\t%s\t%s\n", w.Name, w.Version, statusTime(w.StartedAt), seen, owned)
 	}
 	_ = t.Flush() // into memory
 }
@@ -187,21 +187,21 @@ func (s systemText) streams(b *strings.Builder) {
 	fmt.Fprintln(t, "STREAM\tMESSAGES\tSIZE\tLIMIT\tFULL\tFIRST\tLAST\tSETTINGS")
 	for _, stream := range s.Streams {
 		if !stream.Exists {
-			fmt.Fprintf(t, "%s\tdoes not exist\n", stream.Name)
+			sayPlainly(t, "%s\t-\t-\t-\t-\t-\t-\tdoes not exist\n", stream.Name)
 			continue
 		}
 		limit := "none"
 		if stream.MaxBytes != nil {
 			limit = sizeText(uint64(*stream.MaxBytes))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d%%\t%s\t%s\t%s\n", stream.Name, count(int(stream.Messages)), sizeText(stream.Bytes), limit,
-			int(100*stream.Fill), momentOrDash(stream.FirstTime), momentOrDash(stream.LastTime), settingsText(&stream))
+		sayPlainly(t, "%s\t%s\t%s\t%s\t%d%%\t%s\t%s\t%s\n", stream.Name, count(int(stream.Messages)), sizeText(stream.Bytes), limit,
+			int(100*stream.Fill), statusTimeOrDash(stream.FirstTime), statusTimeOrDash(stream.LastTime), settingsText(&stream))
 	}
 	_ = t.Flush() // into memory
 	for _, stream := range s.Streams {
 		for _, f := range stream.Findings {
 			if !f.Fatal { // those are problems
-				fmt.Fprintf(b, "notice: stream %s: %s is %s, want %s: %s\n", stream.Name, f.Setting, f.Is, f.Want, f.Why)
+				sayPlainly(b, "notice: stream %s: %s is %s, want %s: %s\n", stream.Name, f.Setting, f.Is, f.Want, f.Why)
 			}
 		}
 	}
@@ -235,19 +235,19 @@ func (s systemText) deadLetters(b *strings.Builder) {
 	t := columns(b)
 	fmt.Fprintln(t, "DEAD LETTERS\tOPEN\tREDRIVEN\tOLDEST OPEN")
 	for _, c := range s.DeadLetters.Codes {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", c.Code, count(int(c.Open)), count(int(c.Redriven)), momentOrDash(c.OldestOpen))
+		sayPlainly(t, "%s\t%s\t%s\t%s\n", c.Code, count(int(c.Open)), count(int(c.Redriven)), statusTimeOrDash(c.OldestOpen))
 	}
 	_ = t.Flush() // into memory
 }
 
-// moment writes a time for people who compare it with others, in UTC as logs do.
-func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
+// statusTime writes a time for people who compare it with others, in UTC as logs do.
+func statusTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
 
-func momentOrDash(t *time.Time) string {
+func statusTimeOrDash(t *time.Time) string {
 	if t == nil {
 		return "-"
 	}
-	return moment(*t)
+	return statusTime(*t)
 }
 
 func orDash(text *string) string {

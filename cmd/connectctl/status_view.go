@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"connect-provider/cmd/internal/program"
 )
@@ -70,4 +71,25 @@ func fitScreen(text string, width, height int) string {
 	}
 	b.WriteString("\x1b[J")
 	return b.String()
+}
+
+// sayPlainly prints words that others wrote, tenants too, without what would move a
+// terminal's cursor or break a line.
+func sayPlainly(w io.Writer, format string, args ...any) {
+	for i, arg := range args {
+		if words, ok := arg.(string); ok {
+			args[i] = strings.Map(printableRune, words)
+		}
+	}
+	fmt.Fprintf(w, format, args...)
+}
+
+func printableRune(r rune) rune {
+	switch {
+	case unicode.IsSpace(r):
+		return ' '
+	case !unicode.IsPrint(r):
+		return unicode.ReplacementChar
+	}
+	return r
 }
