@@ -20,9 +20,9 @@ var lanePositionsSQL string
 //go:embed sql/mark_passed.sql
 var markPassedSQL string
 
-// crowded is the part of a command stream's limit above which applied
-// commands are purged before the replay window has passed.
-const crowded = 0.8
+// Crowded is the part of a command stream's limit above which applied commands
+// are purged before the replay window has passed.
+const Crowded = 0.8
 
 // upkeep purges the command streams and prunes the tables from time to time,
 // until the context ends. Of all workers, only the owner of a class's lane 0
@@ -82,10 +82,10 @@ func (w *Worker) purge(ctx context.Context, class messages.Class) error {
 	if err != nil || passed == 0 {
 		return err
 	}
-	fill := fillOf(info)
+	fill := StreamFill(info)
 	w.metrics.streamFill(class, fill)
 	upTo := passed
-	if fill < crowded {
+	if fill < Crowded {
 		if upTo, err = w.beforeWindow(ctx, class, info, passed); err != nil {
 			return err
 		}
@@ -136,7 +136,7 @@ func (w *Worker) passed(ctx context.Context, class messages.Class, info *jetstre
 			return 0, nil
 		}
 		if uint64(l.Cursor) >= info.State.FirstSeq {
-			at, err := find(ctx, w.js, class.Stream(), question{Sequence: uint64(l.Cursor)})
+			at, err := FindStored(ctx, w.js, class.Stream(), StoredQuestion{Sequence: uint64(l.Cursor)})
 			if err != nil {
 				return 0, fmt.Errorf("cursor of lane %s: %w", lane, err)
 			}
@@ -148,7 +148,7 @@ func (w *Worker) passed(ctx context.Context, class messages.Class, info *jetstre
 		if uint64(l.Cursor) >= passed {
 			continue
 		}
-		next, err := find(ctx, w.js, class.Stream(), question{Sequence: uint64(l.Cursor) + 1, NextFor: lane.CommandFilter()})
+		next, err := FindStored(ctx, w.js, class.Stream(), StoredQuestion{Sequence: uint64(l.Cursor) + 1, NextFor: lane.CommandFilter()})
 		if err != nil {
 			return 0, fmt.Errorf("next message of lane %s: %w", lane, err)
 		}
@@ -175,8 +175,9 @@ func (w *Worker) beforeWindow(ctx context.Context, class messages.Class, info *j
 	return min(passed, uint64(before)), nil
 }
 
-// fillOf is how full a stream is, from 0 to 1, by the limit that is nearest.
-func fillOf(info *jetstream.StreamInfo) float64 {
+// StreamFill returns how full a stream is, from 0 to 1, by the limit that is
+// nearest.
+func StreamFill(info *jetstream.StreamInfo) float64 {
 	fill := 0.0
 	if limit := info.Config.MaxBytes; limit > 0 {
 		fill = float64(info.State.Bytes) / float64(limit)
