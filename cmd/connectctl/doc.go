@@ -7,6 +7,8 @@
 //   - dev (dev.go): the same system, kept in a directory, until interrupted.
 //   - publish (publish.go): publishes one command and, with --wait, tells its
 //     outcome (outcome.go).
+//   - watch (watch.go): shows outcome events as they come (watch_printer.go), and
+//     those of the past. event_reader.go reads them through whatever happens.
 //   - demo-data (demo_data.go): loads the demo organizations into a database.
 //
 // The system (system.go) is NATS in this process, a private Postgres found on

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -53,10 +54,10 @@ func (p printer) answer(q question, a answer, wait time.Duration) error {
 		outcome, code = "failed", exitFailed
 	}
 	if p.json {
-		if err := p.document(q, published{Outcome: outcome, Repeat: a.repeat, Event: a.body}); err != nil {
+		if err := p.document(q, published{Outcome: outcome, Repeat: a.repeat, Event: plainJSON(a.body)}); err != nil {
 			return err
 		}
-	} else if _, err := fmt.Fprintf(p.to, "%-10s %s\n", outcome, p.sentence(q, a, wait)); err != nil {
+	} else if _, err := fmt.Fprintf(p.to, "%-10s %s\n", outcome, program.Plain(p.sentence(q, a, wait))); err != nil {
 		return err
 	}
 	if code != program.ExitOK {
@@ -96,4 +97,14 @@ func (p printer) document(q question, d published) error {
 		_, err = fmt.Fprintf(p.to, "%s\n", document)
 	}
 	return err
+}
+
+// plainJSON returns an event's document on one line and without what a terminal
+// would obey; it is the same document. What is no JSON document is nil.
+func plainJSON(body []byte) []byte {
+	var line bytes.Buffer
+	if json.Compact(&line, body) != nil {
+		return nil
+	}
+	return []byte(program.Plain(line.String()))
 }
