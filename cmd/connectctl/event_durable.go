@@ -23,10 +23,16 @@ type durableSource struct {
 	filter string
 
 	acknowledges bool
-	// doubtful are the events that were dealt with and whose acknowledgement
-	// may not have arrived.
-	doubtful map[uint64]time.Time
+	// told are the latest events that were passed on, and order is theirs. The
+	// server may deliver them again: an acknowledgement may get lost, and a
+	// server that is killed may forget one.
+	told  map[uint64]time.Time
+	order []uint64
 }
+
+// mostTold is how many events are remembered. What is lost with a server is much
+// less.
+const mostTold = 10_000
 
 // atOnce is one, so that no event waits here, unacknowledged, behind another.
 func (d *durableSource) atOnce() int { return 1 }
@@ -69,12 +75,19 @@ func (d *durableSource) create(ctx context.Context, r *eventReader) (jetstream.C
 	return consumer, err
 }
 
+// isNew goes by the events themselves: where one was lost on its way, newer ones
+// come before it is delivered again.
 func (d *durableSource) isNew(event *jetstream.MsgMetadata, r *eventReader) (bool, error) {
-	if event.NumDelivered > 1 {
-		at, told := d.doubtful[event.Sequence.Stream]
-		return !told || !at.Equal(event.Timestamp), nil
+	sequence := event.Sequence.Stream
+	if at, told := d.told[sequence]; told && at.Equal(event.Timestamp) {
+		return false, nil
 	}
-	return !r.last.covers(event), nil
+	longAgo := len(d.order) == 0 || sequence < d.order[0]
+	if longAgo && event.NumDelivered == 1 && r.last.covers(event) {
+		return false, nil
+	}
+	d.remember(event)
+	return true, nil
 }
 
 // done acknowledges, and waits for the server to say that it knows.
@@ -86,14 +99,22 @@ func (d *durableSource) done(ctx context.Context, message jetstream.Msg, event *
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readHeartbeat)
 	defer cancel()
 	if err := message.DoubleAck(ctx); err != nil {
-		if d.doubtful == nil {
-			d.doubtful = map[uint64]time.Time{}
-		}
-		d.doubtful[event.Sequence.Stream] = event.Timestamp
 		return fmt.Errorf("acknowledge event %d to consumer %s: %w", event.Sequence.Stream, d.name, err)
 	}
-	delete(d.doubtful, event.Sequence.Stream)
 	return nil
+}
+
+func (d *durableSource) remember(event *jetstream.MsgMetadata) {
+	sequence := event.Sequence.Stream
+	if d.told == nil {
+		d.told = map[uint64]time.Time{}
+	}
+	d.told[sequence] = event.Timestamp
+	d.order = append(d.order, sequence)
+	if len(d.order) > mostTold {
+		delete(d.told, d.order[0])
+		d.order = d.order[1:]
+	}
 }
 
 // delivers reports whether one of the consumer's filters, if it has any, takes

@@ -85,7 +85,7 @@ func (p *eventPrinter) line(e *messages.Event, at *jetstream.MsgMetadata, proble
 		outcome, colour, when = string(e.Type), yellow, at.Timestamp
 		more = []string{"of a type that this version does not know; --json shows it"}
 	default:
-		outcome, colour, when = "unreadable", yellow, at.Timestamp
+		outcome, colour, when = "garbled", yellow, at.Timestamp
 		more = []string{fmt.Sprintf("event %d of %s is not understood; --json shows it", at.Sequence.Stream, messages.EventsStream)}
 	}
 	layout := "15:04:05.000"
