@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
@@ -339,4 +340,23 @@ func TestWatchSaysWhatIsMissing(t *testing.T) {
 	server := systemtest.NATS(t)
 	_, stderr := runs(t, 1, "watch", "--server", server.URL())
 	contains(t, stderr, "there is no stream TELEPHONY_EVENTS", "connect-provider streams")
+}
+
+// A message that the client library takes for a notice of the server leaves a
+// gap each time it is read.
+func TestWatchGoesOnBehindAMessageThatIsKeptBack(t *testing.T) {
+	t.Parallel()
+	b := newWatchBed(t)
+	ids := b.publish(2)
+	notice := nats.NewMsg("telephony.events.c0.acme.provider-connected")
+	notice.Header.Set("Status", "100")
+	if _, err := b.js.PublishMsg(t.Context(), notice); err != nil {
+		t.Fatal(err)
+	}
+	ids = append(ids, b.publish(2)...)
+	w := b.start("--since", "start")
+	w.shows(ids...)
+	w.says("an event was lost on its way")
+	w.says("the client library keeps back a message")
+	w.end(ids...)
 }

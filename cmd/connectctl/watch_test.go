@@ -133,6 +133,28 @@ func TestWatchFilters(t *testing.T) {
 	}
 }
 
+// What nobody wants to see is not sent.
+func TestWatchHasTheServerFilterBySubject(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"":                                 "telephony.events.*.*.>",
+		"--org=example.com":                "telephony.events.*.example%2Ecom.>",
+		"--failed":                         "telephony.events.*.*.provider-connect-failed",
+		"--org=acme --code=internal_error": "telephony.events.*.acme.provider-connect-failed",
+		"--org=acme --failed --consumer=x": "telephony.events.*.acme.>",
+	} {
+		b := newWatchBed(t)
+		b.watch(strings.Fields(args)...)
+		consumer, err := b.js.Consumer(t.Context(), messages.EventsStream, b.consumers()[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := consumer.CachedInfo().Config.FilterSubject; got != want {
+			t.Errorf("%q: filter %s, want %s", args, got, want)
+		}
+	}
+}
+
 func TestWatchPrintsDocumentsAsTheyAre(t *testing.T) {
 	t.Parallel()
 	b := newWatchBed(t)
