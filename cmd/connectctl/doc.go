@@ -8,6 +8,8 @@
 //   - publish (publish.go): publishes one command and, with --wait, tells its
 //     outcome (outcome.go): from its event, or, of a repeat, which has none,
 //     from what the workers remember (inquiry.go).
+//   - watch (watch.go): shows outcome events as they come (watch_printer.go), and
+//     those of the past. event_reader.go reads them through whatever happens.
 //   - demo-data (demo_data.go): loads the demo organizations into a database.
 //
 // The system (system.go) is NATS in this process, a private Postgres found on

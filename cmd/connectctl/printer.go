@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func (p printer) answer(q question, a answer, wait time.Duration) error {
 		outcome, code = "failed", exitFailed
 	}
 	if p.json {
-		document := published{Outcome: outcome, Repeat: a.repeat, Event: a.body}
+		document := published{Outcome: outcome, Repeat: a.repeat, Event: plainJSON(a.body)}
 		var err error
 		switch {
 		case data == nil && a.lane != nil:
@@ -71,7 +72,7 @@ func (p printer) answer(q question, a answer, wait time.Duration) error {
 		if err := errors.Join(err, p.document(q, document)); err != nil {
 			return err
 		}
-	} else if _, err := fmt.Fprintf(p.to, "%-10s %s\n", outcome, p.sentence(q, a, wait)); err != nil {
+	} else if _, err := fmt.Fprintf(p.to, "%-10s %s\n", outcome, program.Plain(p.sentence(q, a, wait))); err != nil {
 		return err
 	}
 	if code != program.ExitOK {
@@ -127,4 +128,14 @@ func (p printer) document(q question, d published) error {
 		_, err = fmt.Fprintf(p.to, "%s\n", document)
 	}
 	return err
+}
+
+// plainJSON returns an event's document on one line and without what a terminal
+// would obey; it is the same document. What is no JSON document is nil.
+func plainJSON(body []byte) []byte {
+	var line bytes.Buffer
+	if json.Compact(&line, body) != nil {
+		return nil
+	}
+	return []byte(program.Plain(line.String()))
 }

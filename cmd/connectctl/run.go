@@ -29,6 +29,7 @@ type commandLine struct {
 	Demo     demoCommand      `cmd:"" help:"Show the whole system at work, on this machine, in a temporary directory."`
 	Dev      devCommand       `cmd:"" help:"Run the whole system on this machine until interrupted, for development."`
 	Publish  publishCommand   `cmd:"" help:"Publish one command; with --wait, tell its outcome."`
+	Watch    watchCommand     `cmd:"" help:"Show outcome events, those to come and those of the past."`
 	Status   statusCommand    `cmd:"" help:"Tell the state of a whole system, or the history of a command or a phone number."`
 	DemoData demoDataCommand  `cmd:"" name:"demo-data" help:"Load the demo organizations into a migrated database."`
 	Version  kong.VersionFlag `help:"Show the version."`

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
 
 	"connect-provider/cmd/internal/program"
 )
@@ -78,18 +77,8 @@ func fitScreen(text string, width, height int) string {
 func sayPlainly(w io.Writer, format string, args ...any) {
 	for i, arg := range args {
 		if words, ok := arg.(string); ok {
-			args[i] = strings.Map(printableRune, words)
+			args[i] = program.Plain(words)
 		}
 	}
 	fmt.Fprintf(w, format, args...)
-}
-
-func printableRune(r rune) rune {
-	switch {
-	case unicode.IsSpace(r):
-		return ' '
-	case !unicode.IsPrint(r):
-		return unicode.ReplacementChar
-	}
-	return r
 }
