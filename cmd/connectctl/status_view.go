@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"connect-provider/cmd/internal/program"
 )
@@ -77,8 +78,16 @@ func fitScreen(text string, width, height int) string {
 func sayPlainly(w io.Writer, format string, args ...any) {
 	for i, arg := range args {
 		if words, ok := arg.(string); ok {
-			args[i] = program.Plain(words)
+			args[i] = program.Plain(strings.Map(oneLine, words))
 		}
 	}
 	fmt.Fprintf(w, format, args...)
+}
+
+// oneLine makes a space of what would break a line or a column.
+func oneLine(r rune) rune {
+	if unicode.IsSpace(r) {
+		return ' '
+	}
+	return r
 }
