@@ -14,9 +14,6 @@ import (
 )
 
 const (
-	// unknownPatience is how long an error that nobody classified may last
-	// while other lanes commit, before the batch is halved.
-	unknownPatience = time.Minute
 	// publishPatience is how long a lane that is handed back goes on trying to
 	// publish what it has committed.
 	publishPatience = 3 * time.Second
@@ -247,7 +244,7 @@ func (l *laneRun) consume(ctx context.Context, r *reader) (finished bool, err er
 			}
 			l.granted = release
 			l.applying.Store(int64(len(batch)))
-			err = l.apply(ctx, batch, unknownPatience)
+			err = l.apply(ctx, batch, l.worker.config.HoldAfter)
 			l.applying.Store(0)
 			if errors.Is(err, errHandedBack) {
 				return true, nil // what is not applied is read again by the next owner

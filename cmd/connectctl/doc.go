@@ -7,6 +7,12 @@
 //   - dev (dev.go): the same system, kept in a directory, until interrupted.
 //   - publish (publish.go): publishes one command and, with --wait, tells its
 //     outcome (outcome.go).
+//   - pause, resume (pause.go, resume.go): stop deciding an organization's or a
+//     class's commands for a while. The rule is package worker's (its pause.go).
+//   - skip (skip.go): gives up the one command at which a lane is held.
+//   - dead-letters list, show, redrive, discard (dead_letters*.go): what became
+//     of messages that nobody could act on. masked.go keeps phone numbers out of
+//     what is shown of them.
 //   - demo-data (demo_data.go): loads the demo organizations into a database.
 //
 // The system (system.go) is NATS in this process, a private Postgres found on

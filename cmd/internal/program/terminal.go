@@ -20,3 +20,6 @@ func TerminalWidth(w io.Writer) int {
 	}
 	return width
 }
+
+// IsTerminal tells whether a person types into a file.
+func IsTerminal(file *os.File) bool { return term.IsTerminal(int(file.Fd())) }
