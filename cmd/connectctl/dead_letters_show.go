@@ -59,7 +59,7 @@ func (c *letterShowCommand) run(ctx context.Context, p process) error {
 
 // attempt is one redrive of a dead letter.
 type attempt struct {
-	CommandID string `json:"command_id"`
+	CommandID string `json:"command_id"` // empty where the bytes carried none
 	// Outcome is "connected", "failed" or "unknown": not decided yet, past the
 	// inbox's retention, or failed without its id having been understood.
 	Outcome   string     `json:"outcome"`
@@ -76,8 +76,9 @@ func (l *letter) attempts(ctx context.Context, pool *pgxpool.Pool) ([]attempt, e
 		ids[i] = l.attempt(i + 1)
 		attempts[i] = attempt{CommandID: ids[i], Outcome: "unknown"}
 	}
-	if l.redrives > 0 && l.redrivenAs != nil && *l.redrivenAs != "" {
-		// as it was called then: the id may have become ambiguous since
+	if l.redrives > 0 && l.redrivenAs != nil {
+		// as it was called then: the id may have become ambiguous since, and
+		// bytes that carry none were published without
 		ids[l.redrives-1] = *l.redrivenAs
 		attempts[l.redrives-1].CommandID = *l.redrivenAs
 	}
@@ -122,6 +123,9 @@ func (c *letterShowCommand) print(p process, l *letter, held content, attempts [
 	row("error", "%s", shown(l.reason))
 	for i, a := range attempts {
 		text := "outcome not known: not decided yet, past the inbox's retention, or not understood"
+		if a.CommandID == "" {
+			a.CommandID, text = "without an id", "its outcome can't be told from others"
+		}
 		switch a.Outcome {
 		case "connected":
 			text = "connected " + moment(*a.DecidedAt)

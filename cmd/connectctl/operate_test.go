@@ -26,6 +26,17 @@ type operated struct {
 	url string // of the database, as the commands get it
 }
 
+// openPool opens a database for a test.
+func openPool(t *testing.T, url string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
 func startOperated(t *testing.T) *operated {
 	t.Helper()
 	s, err := startSystem(t.Context(), local.Options{
@@ -135,19 +146,41 @@ func countRows(pool *pgxpool.Pool, sql string, args ...any) (n int, err error) {
 	return n, err
 }
 
+// toldWorkers returns a function that waits until the workers have been told to
+// look, since it was called.
+func (o *operated) toldWorkers() (await func()) {
+	o.t.Helper()
+	told, err := o.nc.SubscribeSync("telephony.workers")
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	if err := o.nc.Flush(); err != nil {
+		o.t.Fatal(err)
+	}
+	return func() {
+		o.t.Helper()
+		ctx, cancel := context.WithTimeout(o.t.Context(), 30*time.Second)
+		defer cancel()
+		if _, err := told.NextMsgWithContext(ctx); err != nil {
+			o.t.Errorf("the workers were told nothing: %v", err)
+		}
+		_ = told.Unsubscribe()
+	}
+}
+
 // refuse has the database refuse to write one command id's outcome with an
 // SQLSTATE, its failure aside.
 func (o *operated) refuse(id, state string) {
 	o.t.Helper()
-	o.exec(fmt.Sprintf(`create function connect_provider.refuse_%[1]s() returns trigger language plpgsql as
+	o.exec(fmt.Sprintf(`create function connect_provider."refuse_%[1]s"() returns trigger language plpgsql as
 		$$ begin if new.failure_code is distinct from 'internal_error' then raise exception 'planted, for +1234567890' using errcode = '%[2]s'; end if; return new; end $$`, id, state))
-	o.exec(fmt.Sprintf(`create trigger refuse_%[1]s before insert on connect_provider.inbox for each row when (new.key = '%[1]s')
-		execute function connect_provider.refuse_%[1]s()`, id))
+	o.exec(fmt.Sprintf(`create trigger "refuse_%[1]s" before insert on connect_provider.inbox for each row when (new.key = '%[1]s')
+		execute function connect_provider."refuse_%[1]s"()`, id))
 }
 
 func (o *operated) accept(id string) {
 	o.t.Helper()
-	o.exec(fmt.Sprintf(`drop trigger refuse_%s on connect_provider.inbox`, id))
+	o.exec(fmt.Sprintf(`drop trigger "refuse_%s" on connect_provider.inbox`, id))
 }
 
 // laneOfAcme is where the example organization's interactive commands are.

@@ -47,7 +47,9 @@ func TestPauseAndResume(t *testing.T) {
 	contains(t, out, "class bulk, paused since 20", "organization acme in class interactive, paused since 20", "organization acme in class bulk")
 
 	contains(t, o.publish(exitUndecided, "--id", "one", "--wait", "300ms"), "undecided")
+	told := o.toldWorkers()
 	out, _ = o.ctl(0, "resume", "--org", "acme", "--class", "interactive")
+	told()
 	contains(t, out, "resumed    organization acme in class interactive, paused since 20", ": ticket 4711")
 	contains(t, o.publish(0, "--id", "one", "--wait", "30s"), "connected")
 

@@ -30,7 +30,9 @@ func TestSkipGivesUpTheCommandAtWhichALaneIsHeld(t *testing.T) {
 	if n := o.count(`select count(*) from connect_provider.inbox`); n != 1 {
 		t.Errorf("%d decided while the lane is held, want 1", n)
 	}
+	told := o.toldWorkers()
 	out, _ := o.ctl(0, "skip", "--lane", lane, "--sequence", "2", "--reason", "ticket 4711")
+	told()
 	id := lane + ".1.2"
 	contains(t, out, "asked      lane "+lane+" to give up sequence 2, at which it is held since 20", "planted, for +1*****7890",
 		"skipped    sequence 2 of lane "+lane+" failed with internal_error; its bytes are kept as dead letter "+id)
