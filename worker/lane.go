@@ -14,9 +14,6 @@ import (
 )
 
 const (
-	// unknownPatience is how long an error that nobody classified may last
-	// while other lanes commit, before the batch is halved.
-	unknownPatience = time.Minute
 	// publishPatience is how long a lane that is handed back goes on trying to
 	// publish what it has committed.
 	publishPatience = 3 * time.Second
@@ -250,7 +247,7 @@ func (l *laneRun) consume(ctx context.Context, r *reader) (finished bool, err er
 			l.granted = release
 			l.applying.Store(int64(len(batch)))
 			l.span = l.worker.tracing.process(l.lane, batch)
-			err = l.apply(ctx, batch, unknownPatience)
+			err = l.apply(ctx, batch, l.worker.config.HoldAfter)
 			l.span.end(ctx, err)
 			l.applying.Store(0)
 			if errors.Is(err, errHandedBack) {

@@ -59,6 +59,10 @@ type Config struct {
 	DeadLetterRetention time.Duration
 	// UpkeepInterval is how often streams are purged and tables pruned.
 	UpkeepInterval time.Duration
+	// HoldAfter is how long an error that nobody classified may last, while
+	// others commit, before the command that has it is looked for and its lane
+	// held there.
+	HoldAfter time.Duration
 }
 
 // DefaultConfig returns the settings that the README's table names.
@@ -67,7 +71,7 @@ func DefaultConfig() Config {
 		LeaseTTL: 5 * time.Second, BatchSize: 1000, InFlight: 2,
 		PublishTimeout: 5 * time.Second, DrainTimeout: 20 * time.Second,
 		ReplayWindow: 72 * time.Hour, InboxRetention: 30 * 24 * time.Hour, DeadLetterRetention: 90 * 24 * time.Hour,
-		UpkeepInterval: time.Minute,
+		UpkeepInterval: time.Minute, HoldAfter: time.Minute,
 	}
 }
 
@@ -89,6 +93,7 @@ func (c Config) Validate() error {
 		"inbox retention %s: choose more than the replay window %s, or commands that are read again would be applied again", c.InboxRetention, c.ReplayWindow)
 	check(c.DeadLetterRetention > 0, "dead letter retention %s: choose more than 0", c.DeadLetterRetention)
 	check(c.UpkeepInterval > 0, "upkeep interval %s: choose more than 0", c.UpkeepInterval)
+	check(c.HoldAfter >= 0, "hold after %s: choose more than 0", c.HoldAfter)
 	return errors.Join(errs...)
 }
 
@@ -124,6 +129,9 @@ var errStarting = errors.New("starting")
 
 // New returns a worker that Run starts. It dials nothing.
 func New(config Config) (*Worker, error) {
+	if config.HoldAfter == 0 {
+		config.HoldAfter = DefaultConfig().HoldAfter
+	}
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}

@@ -27,3 +27,6 @@ func TerminalSize(w io.Writer) (columns, rows int) {
 	}
 	return columns, rows
 }
+
+// IsTerminal tells whether a person types into a file.
+func IsTerminal(file *os.File) bool { return term.IsTerminal(int(file.Fd())) }
