@@ -203,7 +203,7 @@ func TestPauseIsStrict(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	s.pausedOrganizations()
-	s.work(func(c *Config) { c.BatchSize = 5 })
+	s.awaitOwned(s.work(func(c *Config) { c.BatchSize = 5 }), testLanes)
 	lane := messages.Lane{Class: messages.Bulk, Number: messages.Partition(pausedOrg, testLanes)}
 	cursor := func() int {
 		t.Helper()

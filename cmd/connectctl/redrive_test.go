@@ -103,7 +103,9 @@ func TestRedriveAfterACrash(t *testing.T) {
 func TestRedriveCorrected(t *testing.T) {
 	t.Parallel()
 	o := startOperated(t)
-	id := o.dead("acme", "connect-provider", unsound, nil)
+	id := o.dead("acme", "connect-provider", unsound, nats.Header{"X-Own": {"a: b", "c"}, "Authorization": {"Token secret"}})
+	shown, _ := o.ctl(0, "dead-letters", "show", id)
+	contains(t, shown, "header        X-Own: a: b\nheader        X-Own: c\nbody")
 	out, _ := o.ctl(exitFailed, "dead-letters", "redrive", id)
 	contains(t, out, "refused    "+id+`: it would die again: malformed_command`, "provider_config_id", "--body", "--malformed")
 	if n := o.count(`select sum(redrives) from connect_provider.dead_letters`); n != 0 {
