@@ -5,13 +5,13 @@ import (
 	"encoding/hex"
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"connect-provider/cmd/internal/program"
 	"connect-provider/messages"
 )
 
@@ -47,20 +47,18 @@ func maskDigits(number string) string {
 	return string(hidden)
 }
 
-// printable replaces what is no printable character, a line's end aside:
-// nobody else's bytes may move the cursor of a terminal.
+// printable returns the lines of a text as they may be shown (program.Plain).
 func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || r != '\n' && r != '\t' && !strconv.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, text)
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = program.Plain(strings.ReplaceAll(line, "\t", "    "))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // line makes one printable line of a text.
 func line(text string) string {
-	return strings.Join(strings.Fields(printable(text)), " ")
+	return program.Plain(strings.Join(strings.Fields(text), " "))
 }
 
 // shownBody returns a body for people: JSON with an indent, other text as it
