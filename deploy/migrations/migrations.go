@@ -78,11 +78,16 @@ func isDuplicateSchema(err error) bool {
 
 func supportedServer(ctx context.Context, db *sql.DB) error {
 	var number int
-	if err := db.QueryRowContext(ctx, "select current_setting('server_version_num')::int").Scan(&number); err != nil {
+	var encoding string
+	err := db.QueryRowContext(ctx, "select current_setting('server_version_num')::int, current_setting('server_encoding')").Scan(&number, &encoding)
+	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	if number < 140000 {
 		return fmt.Errorf("PostgreSQL %d is too old: connect-provider needs 14 or newer", number/10000)
+	}
+	if encoding != "UTF8" {
+		return fmt.Errorf("the database's encoding is %s, in which a command's text can't always be kept: make one with `create database … encoding 'UTF8' template template0`", encoding)
 	}
 	return nil
 }
