@@ -121,6 +121,13 @@
 // A client that stops in the middle of a transaction would keep its locks: the
 // server ends it after the lease time (idle_in_transaction_session_timeout).
 //
+// # Spans
+//
+// trace.go makes a span for each batch, with links to the commands' own trace
+// contexts, and one for each COMMIT in it; a batch of one command is also the
+// child of that command's. Retries, halves and doubts are events of the batch's
+// span. Without Config.TracerProvider there are none, and nothing is allocated.
+//
 // # Upkeep
 //
 // upkeep.go purges from the command streams what every lane has passed and the
