@@ -21,6 +21,9 @@
 // and [Event.Encode] its JSON (event_encode.go). A consumer reads it with
 // [DecodeEvent] (event_decode.go).
 //
+// A command that has failed can be published once more, under another id:
+// [Message.Redrive] (redrive.go) says as what.
+//
 // # What it guarantees
 //
 // Decoding never fails and never panics. What cannot be understood is a

@@ -137,6 +137,7 @@ var (
 	ownedLanes  = prometheus.NewDesc("connect_provider_lanes_owned", "Lanes that this worker owns.", []string{"class"}, nil)
 	readLanes   = prometheus.NewDesc("connect_provider_lanes_reading", "Owned lanes that are reading their stream; the others are being taken over, or can't.", []string{"class"}, nil)
 	heldLanes   = prometheus.NewDesc("connect_provider_lanes_held", "Owned lanes that stand still at a command which can't be applied.", []string{"class"}, nil)
+	pausedLanes = prometheus.NewDesc("connect_provider_lanes_paused", "Owned lanes that wait because an operator has paused the organization or class of their next command.", []string{"class"}, nil)
 	depth       = prometheus.NewDesc("connect_provider_outbox_depth", "Outcome events of owned lanes that are committed and not published yet.", []string{"class"}, nil)
 	fill        = prometheus.NewDesc("connect_provider_stream_fill_ratio", "How full a command stream is, from 0 to 1; reported by the owner of its lane 0.", []string{"class"}, nil)
 	eventsFill  = prometheus.NewDesc("connect_provider_events_stream_fill_ratio", "How full the events stream is, from 0 to 1; reported by the owner of lane c0.", nil, nil)
@@ -145,7 +146,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c *lagCollector) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{lagMessages, lagSeconds, oldestAge, lanes, ownedLanes, readLanes, heldLanes, depth, fill, eventsFill, ready} {
+	for _, d := range []*prometheus.Desc{lagMessages, lagSeconds, oldestAge, lanes, ownedLanes, readLanes, heldLanes, pausedLanes, depth, fill, eventsFill, ready} {
 		descriptions <- d
 	}
 }
@@ -155,7 +156,7 @@ func (c *lagCollector) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-	type sum struct{ owned, reading, held, unpublished, oldest float64 }
+	type sum struct{ owned, reading, held, paused, unpublished, oldest float64 }
 	sums := map[messages.Class]*sum{messages.Interactive: {}, messages.Bulk: {}}
 	now := time.Now()
 	seen := map[messages.Lane]bool{}
@@ -177,6 +178,9 @@ func (c *lagCollector) Collect(out chan<- prometheus.Metric) {
 		if run.held.Load() {
 			s.held++
 		}
+		if run.paused.Load() {
+			s.paused++
+		}
 		if run.lane.Number == 0 {
 			c.collectFill(run.lane.Class, gauge)
 		}
@@ -189,6 +193,7 @@ func (c *lagCollector) Collect(out chan<- prometheus.Metric) {
 		gauge(ownedLanes, s.owned, name)
 		gauge(readLanes, s.reading, name)
 		gauge(heldLanes, s.held, name)
+		gauge(pausedLanes, s.paused, name)
 		gauge(oldestAge, s.oldest, name)
 		gauge(depth, s.unpublished, name)
 	}

@@ -28,7 +28,7 @@ func TestPlansUseIndexes(t *testing.T) {
 
 	load := func(look func(state *state, statements map[string]string)) {
 		t.Helper()
-		state, err := lockAndLoad(ctx, conn.Conn(), lane, time.Minute, batch)
+		state, err := lockAndLoad(ctx, conn.Conn(), lane, time.Minute, batch, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

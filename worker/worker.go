@@ -101,6 +101,8 @@ type Worker struct {
 	// what all lanes hold together: messages that wait, events to be published
 	queued, unpublished budget
 	nudged              chan struct{}
+	// pauseCheck is the constant; tests that mean the nudge make it long.
+	pauseCheck time.Duration
 	// decide is the deciding function; tests put a panicking one here.
 	decide func(*state, []*messages.Received, map[uint64]string, time.Time) []decision
 
@@ -129,7 +131,7 @@ func New(config Config) (*Worker, error) {
 	w := &Worker{
 		config: config, id: uuid.New(), pool: config.Database, js: js, logger: config.Logger,
 		queued: budget{most: queuedBudget}, unpublished: budget{most: unpublishedBudget},
-		slots: map[messages.Class]chan struct{}{}, nudged: make(chan struct{}, 1), decide: decide,
+		slots: map[messages.Class]chan struct{}{}, nudged: make(chan struct{}, 1), decide: decide, pauseCheck: pauseCheck,
 		lanes: map[*laneRun]struct{}{}, numbers: map[messages.Class]int{},
 	}
 	for _, class := range messages.Classes() {
@@ -157,8 +159,12 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer drop()
 	w.lanesCtx = lanesCtx
 	subscription, err := w.config.NATS.Subscribe(workersSubject, func(m *nats.Msg) {
-		if string(m.Data) != w.id.String() {
-			tell(w.nudged)
+		if string(m.Data) == w.id.String() {
+			return
+		}
+		tell(w.nudged)
+		for _, run := range w.runs() {
+			tell(run.nudged)
 		}
 	})
 	if err != nil {

@@ -89,9 +89,12 @@ func TestPublishSaysWhatIsMissing(t *testing.T) {
 func TestAnAcknowledgementOfADuplicateIsNoAcceptance(t *testing.T) {
 	t.Parallel()
 	server := systemtest.NATS(t)
-	options := devStreams
-	options.DuplicateWindow = time.Hour
-	js := withStreams(t, server.URL(), options)
+	js := withStreams(t, server.URL(), devStreams)
+	config := messages.CommandsStreamConfig(messages.Interactive, devStreams)
+	config.Duplicates = time.Hour // so that the test's own pace does not matter
+	if _, err := js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
 	acme, err := messages.OrganizationFromHandle("acme")
 	if err != nil {
 		t.Fatal(err)
