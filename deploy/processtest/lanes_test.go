@@ -54,6 +54,7 @@ func TestAnotherNumberOfLanes(t *testing.T) {
 	for _, w := range s.workers {
 		w.stop()
 		w.start()
+		w.awaitReady()
 	}
 	s.awaitMeasured(map[string]float64{"lanes_reading": 16})
 	s.checkMeasured(0, "ranges_lost_total")

@@ -75,6 +75,17 @@ func (w *workerProcess) measure(name string, labels ...string) (float64, error) 
 	return sum, nil
 }
 
+// awaitReady waits until the worker says that it can work.
+func (w *workerProcess) awaitReady() {
+	w.s.t.Helper()
+	systemtest.Eventually(w.s.t, "a worker to be ready", func() error {
+		if ready, err := w.measure("ready"); err != nil || ready != 1 {
+			return errors.Join(errors.New("it is not"), err)
+		}
+		return nil
+	})
+}
+
 // measured is a metric summed over all workers.
 func (s *service) measured(name string, labels ...string) (sum float64, err error) {
 	for _, w := range s.workers {
