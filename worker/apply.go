@@ -42,7 +42,7 @@ func (l *laneRun) apply(ctx context.Context, batch []*messages.Received, patienc
 			}
 			rest := behind(batch, l.row.cursor)
 			l.applying.Add(int64(len(rest) - len(batch)))
-			if err := l.publisher.enqueue(ctx, rows); err != nil || len(rest) == 0 {
+			if err := l.publisher.enqueue(ctx, rows, l.span.context()); err != nil || len(rest) == 0 {
 				return err
 			}
 			// what is behind is paused; what was the matter before is not its matter
@@ -69,6 +69,7 @@ func (l *laneRun) apply(ctx context.Context, batch []*messages.Received, patienc
 				err, poisoned[batch[0].Sequence])
 		}
 		l.worker.metrics.retried(l.lane.Class, c)
+		l.span.retry(c, err)
 		switch c {
 		case classStopped, classLost:
 			return err
@@ -142,6 +143,7 @@ func (l *laneRun) rest(ctx context.Context, d time.Duration, wake <-chan struct{
 // applyHalves applies each half on its own. The first half moves the cursor
 // before the second is tried.
 func (l *laneRun) applyHalves(ctx context.Context, batch []*messages.Received, patience time.Duration) error {
+	l.span.halved(len(batch))
 	middle := len(batch) / 2
 	if err := l.apply(ctx, batch[:middle], patience); err != nil {
 		return err
@@ -152,6 +154,7 @@ func (l *laneRun) applyHalves(ctx context.Context, batch []*messages.Received, p
 // tellPoisoned says that a command was given up, once it has been.
 func (l *laneRun) tellPoisoned(received *messages.Received, poisoned map[uint64]string) {
 	l.worker.metrics.isolated(l.lane.Class)
+	l.span.isolated(received)
 	l.worker.logger.Error("a command can't be processed: it failed with internal_error and left a dead letter (connectctl dead-letters)",
 		zap.Stringer("lane", l.lane), zap.Uint64("sequence", received.Sequence),
 		zap.String("org", received.Organization.Token), zap.String("cause", poisoned[received.Sequence]))
@@ -186,8 +189,10 @@ func (l *laneRun) tryBatch(ctx context.Context, batch []*messages.Received, pois
 	defer release()
 	decisions, rows, move, err := l.transact(ctx, batch, poisoned)
 	if errors.Is(err, errInDoubt) {
+		l.span.doubt()
 		err = l.settleDoubt(ctx, move, err)
 	}
+	l.span.settled(ctx, err)
 	if err != nil {
 		return nil, err
 	}

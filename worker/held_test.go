@@ -192,6 +192,33 @@ func TestFailureThatCannotBeWritten(t *testing.T) {
 	}
 }
 
+// TestBrokenViewConcernsOnlyWhatAsksIt: where nothing of the platform's can be
+// read, a message that needs nothing of it is decided, and a command that does
+// can be skipped.
+func TestBrokenViewConcernsOnlyWhatAsksIt(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.organization("acme", 10, 100, "+1555")
+	s.platform(`alter table telephony.phone_numbers rename to phone_numbers_of_the_platform`)
+	s.platform(`create view telephony.phone_numbers as select phone_number, domain_handle, provider_config_id, 1/0 = 1 as active
+		from telephony.phone_numbers_of_the_platform where 1/0 = 1`)
+	s.work(func(c *Config) { c.HoldAfter = 50 * time.Millisecond })
+	s.publish(messages.Bulk, "acme", []byte("not a command"))
+	s.awaitEvents(1)
+	s.publish(messages.Bulk, "acme", connectCommand("c0", "b0", 1, number("+1555", 0)))
+	s.awaitCount("the lane held", 1, `select count(*) from connect_provider.lanes where held_error like '%division by zero%'`)
+	if n := s.count(`select count(*) from connect_provider.inbox`); n != 1 {
+		t.Errorf("%d decided, want the message that is no command", n)
+	}
+	s.platform(`update connect_provider.lanes set skip_sequence = held_sequence, skip_reason = 'told to' where held_since is not null`)
+	if err := Nudge(s.nc); err != nil {
+		t.Fatal(err)
+	}
+	if events := s.awaitEvents(2); codeOf(events[1].Event) != "internal_error" {
+		t.Errorf("outcomes %v", codes(events))
+	}
+}
+
 // TestHeldLaneNamesTheWayOut in the log line that an operator meets first.
 func TestHeldLaneNamesTheWayOut(t *testing.T) {
 	t.Parallel()

@@ -14,9 +14,6 @@ import (
 )
 
 const (
-	// unknownPatience is how long an error that nobody classified may last
-	// while other lanes commit, before the batch is halved.
-	unknownPatience = time.Minute
 	// publishPatience is how long a lane that is handed back goes on trying to
 	// publish what it has committed.
 	publishPatience = 3 * time.Second
@@ -41,6 +38,7 @@ type laneRun struct {
 	paused    atomic.Bool
 	nudged    chan struct{} // told when there may be news of a pause or a skip
 	granted   func()        // gives back the slot that the next try has already
+	span      *batchSpan    // of the batch at hand
 
 	ctx      context.Context // ends when the lane is dropped
 	drop     context.CancelCauseFunc
@@ -132,6 +130,7 @@ func (l *laneRun) takeOver(ctx context.Context) error {
 	relay, err := outbox.NewRelay(outbox.RelayConfig{
 		NATS: l.worker.config.NATS, Lane: l.lane, Logger: l.worker.logger, Metrics: l.worker.metrics.outbox,
 		Confirm: l.confirm, Remember: l.beginReplay, Timeout: l.worker.config.PublishTimeout,
+		TracerProvider: l.worker.config.TracerProvider,
 	})
 	if err != nil {
 		return err
@@ -247,7 +246,9 @@ func (l *laneRun) consume(ctx context.Context, r *reader) (finished bool, err er
 			}
 			l.granted = release
 			l.applying.Store(int64(len(batch)))
-			err = l.apply(ctx, batch, unknownPatience)
+			l.span = l.worker.tracing.process(l.lane, batch)
+			err = l.apply(ctx, batch, l.worker.config.HoldAfter)
+			l.span.end(ctx, err)
 			l.applying.Store(0)
 			if errors.Is(err, errHandedBack) {
 				return true, nil // what is not applied is read again by the next owner

@@ -24,6 +24,7 @@ type metrics struct {
 	reopens      *prometheus.CounterVec
 	early        *prometheus.CounterVec
 	doubts       prometheus.Counter
+	questions    *prometheus.CounterVec
 }
 
 func newMetrics(registerer prometheus.Registerer, w *Worker) *metrics {
@@ -48,6 +49,7 @@ func newMetrics(registerer prometheus.Registerer, w *Worker) *metrics {
 		lost:       counter("ranges_lost_total", "Times a command stream was found cut back, replaced, or purged beyond what a restored database lacks, for each lane.", "class", "kind"),
 		reopens:    counter("reader_restarts_total", "Times a lane's consumer was made anew.", "class"),
 		early:      counter("early_purges_total", "Purges of applied commands inside the replay window, because the stream was nearly full.", "class"),
+		questions:  counter("outcome_requests_total", "Questions for outcomes, by result: answered, bad_request, unavailable (the database), ignored (the reply subject is no inbox).", "result"),
 		doubts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "connect_provider_commits_in_doubt_total", Help: "COMMITs that were not answered, so that the database had to be asked what happened.",
 		}),
@@ -74,8 +76,11 @@ func newMetrics(registerer prometheus.Registerer, w *Worker) *metrics {
 	for _, change := range []string{"claimed", "released", "lost"} {
 		m.leases.WithLabelValues(change)
 	}
+	for _, result := range []string{"answered", "bad_request", "unavailable", "ignored"} {
+		m.questions.WithLabelValues(result)
+	}
 	registerer.MustRegister(m.outcomes, m.repeats, m.batchSize, m.stageSeconds, m.retries, m.leases,
-		m.isolations, m.lost, m.reopens, m.early, m.doubts, &lagCollector{worker: w})
+		m.isolations, m.lost, m.reopens, m.early, m.doubts, m.questions, &lagCollector{worker: w})
 	return m
 }
 
@@ -101,6 +106,8 @@ func (m *metrics) decided(lane messages.Lane, decisions []decision) {
 	}
 	m.repeats.WithLabelValues(class).Add(float64(repeats))
 }
+
+func (m *metrics) asked(result string) { m.questions.WithLabelValues(result).Inc() }
 
 // stages returns a function that is called at the end of each stage.
 func (m *metrics) stages(class messages.Class) func(stage string) {

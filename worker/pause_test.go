@@ -165,13 +165,14 @@ func TestPausedClassWaits(t *testing.T) {
 	s.pause(messages.Bulk, "")
 	s.work(option)
 	orgs := []struct{ handle, prefix string }{{pausedOrg, "+1555"}, {beside, "+1666"}, {elsewhere, "+1777"}}
+	// what can't be read waits as well, first in its lane
+	s.publishTo("telephony.bulk.acme.unknown-verb", []byte("{}"), nil)
 	for i := range 10 {
 		for _, o := range orgs {
 			s.send(messages.Bulk, o.handle, o.prefix, i)
 			s.send(messages.Interactive, o.handle, o.prefix, 100+i)
 		}
 	}
-	s.publishTo("telephony.bulk.acme.unknown-verb", []byte("{}"), nil)
 	s.awaitEvents(30)
 	systemtest.Eventually(t, "two lanes that say they are paused", func() error {
 		if n := measured(t, registry, "lanes_paused", "bulk"); n != 2 {
@@ -353,6 +354,39 @@ func TestBatchIsCutBeforeItsFirstPausedCommand(t *testing.T) {
 	}
 	if n := s.count(`select count(*) from connect_provider.inbox`); n != 3 {
 		t.Errorf("%d decided, want 3", n)
+	}
+}
+
+// TestCutBatchIsFinishedAfterThePause: what was left of a batch that a pause cut
+// is applied next, and nothing of it is passed over.
+func TestCutBatchIsFinishedAfterThePause(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	beside := s.pausedOrganizations()
+	for i := range 3 {
+		s.send(messages.Interactive, beside, "+1666", i)
+	}
+	s.send(messages.Interactive, pausedOrg, "+1555", 0)
+	for i := 3; i < 6; i++ {
+		s.send(messages.Interactive, beside, "+1666", i)
+	}
+	s.send(messages.Interactive, pausedOrg, "+1555", 1)
+	s.pause(messages.Interactive, pausedOrg)
+	option, registry, _ := watched(t)
+	s.work(option)
+	s.awaitEvents(3)
+	systemtest.Eventually(t, "a paused lane with the rest", func() error {
+		if paused, waiting := measured(t, registry, "lanes_paused"), measured(t, registry, "lane_lag_messages"); paused != 1 || waiting != 5 {
+			return fmt.Errorf("%v paused, %v messages wait", paused, waiting)
+		}
+		return nil
+	})
+	s.send(messages.Interactive, beside, "+1666", 6) // read while the rest waits
+	s.resume(messages.Interactive, pausedOrg)
+	events := s.awaitEvents(9)
+	checkOrder(t, events)
+	if got := codes(events); got["connected"] != 9 {
+		t.Errorf("outcomes %v", got)
 	}
 }
 

@@ -56,6 +56,7 @@ func (l *laneRun) transact(ctx context.Context, batch []*messages.Received, pois
 		return nil, nil, move, rollback(conn, err)
 	}
 	stage("write")
+	l.span.settling(move.to, len(batch))
 	if err := commit(conn); err != nil {
 		return decisions, rows, move, err
 	}

@@ -17,9 +17,12 @@ import (
 //go:embed sql/lane_positions.sql
 var lanePositionsSQL string
 
-// crowded is the part of a command stream's limit above which applied
-// commands are purged before the replay window has passed.
-const crowded = 0.8
+//go:embed sql/mark_passed.sql
+var markPassedSQL string
+
+// Crowded is the part of a command stream's limit above which applied commands
+// are purged before the replay window has passed.
+const Crowded = 0.8
 
 // upkeep purges the command streams and prunes the tables from time to time,
 // until the context ends. Of all workers, only the owner of a class's lane 0
@@ -85,7 +88,7 @@ func (w *Worker) purge(ctx context.Context, class messages.Class) error {
 		return err
 	}
 	upTo := passed
-	if fill < crowded {
+	if fill < Crowded {
 		if upTo, err = w.beforeWindow(ctx, class, info, passed); err != nil {
 			return err
 		}
@@ -136,7 +139,7 @@ func (w *Worker) passed(ctx context.Context, class messages.Class, info *jetstre
 			return 0, nil
 		}
 		if uint64(l.Cursor) >= info.State.FirstSeq {
-			at, err := find(ctx, w.js, class.Stream(), question{Sequence: uint64(l.Cursor)})
+			at, err := FindStored(ctx, w.js, class.Stream(), StoredQuestion{Sequence: uint64(l.Cursor)})
 			if err != nil {
 				return 0, fmt.Errorf("cursor of lane %s: %w", lane, err)
 			}
@@ -148,7 +151,7 @@ func (w *Worker) passed(ctx context.Context, class messages.Class, info *jetstre
 		if uint64(l.Cursor) >= passed {
 			continue
 		}
-		next, err := find(ctx, w.js, class.Stream(), question{Sequence: uint64(l.Cursor) + 1, NextFor: lane.CommandFilter()})
+		next, err := FindStored(ctx, w.js, class.Stream(), StoredQuestion{Sequence: uint64(l.Cursor) + 1, NextFor: lane.CommandFilter()})
 		if err != nil {
 			return 0, fmt.Errorf("next message of lane %s: %w", lane, err)
 		}
@@ -159,24 +162,20 @@ func (w *Worker) passed(ctx context.Context, class messages.Class, info *jetstre
 	return passed, nil
 }
 
-// beforeWindow returns the last sequence, at most passed, whose message is
-// older than the replay window.
+// beforeWindow returns the last sequence, at most passed, that was applied
+// before the replay window began. When a command was published does not matter:
+// after an outage longer than the window all that waited is still old, and a
+// restored database lacks it all the same.
 func (w *Worker) beforeWindow(ctx context.Context, class messages.Class, info *jetstream.StreamInfo, passed uint64) (uint64, error) {
-	start := time.Now().Add(-w.config.ReplayWindow)
-	if info.State.LastTime.Before(start) {
+	if w.config.ReplayWindow == 0 {
 		return passed, nil
 	}
-	if info.State.FirstTime.After(start) {
-		return 0, nil
-	}
-	first, err := find(ctx, w.js, class.Stream(), question{StartTime: &start})
+	var before int64
+	err := w.pool.QueryRow(ctx, markPassedSQL, class.Letter(), info.Created.UnixNano(), int64(passed), w.config.ReplayWindow.Seconds()).Scan(&before)
 	if err != nil {
 		return 0, fmt.Errorf("beginning of the replay window: %w", err)
 	}
-	if first == nil {
-		return 0, nil
-	}
-	return min(passed, first.Sequence-1), nil
+	return min(passed, uint64(before)), nil
 }
 
 // look asks how a stream is and notes how full, for the metrics. A stream that
@@ -187,13 +186,14 @@ func (w *Worker) look(ctx context.Context, name string) (jetstream.Stream, float
 		w.fills.Delete(name)
 		return nil, 0, err
 	}
-	fill := fillOf(stream.CachedInfo())
+	fill := StreamFill(stream.CachedInfo())
 	w.fills.Store(name, fill)
 	return stream, fill, nil
 }
 
-// fillOf is how full a stream is, from 0 to 1, by the limit that is nearest.
-func fillOf(info *jetstream.StreamInfo) float64 {
+// StreamFill returns how full a stream is, from 0 to 1, by the limit that is
+// nearest.
+func StreamFill(info *jetstream.StreamInfo) float64 {
 	fill := 0.0
 	if limit := info.Config.MaxBytes; limit > 0 {
 		fill = float64(info.State.Bytes) / float64(limit)

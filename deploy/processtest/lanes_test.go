@@ -17,7 +17,7 @@ import (
 func TestAnotherNumberOfLanes(t *testing.T) {
 	s := newService(t)
 	// so that the new streams are purged while some lanes are idle
-	s.env = []string{"CONNECT_PROVIDER_REPLAY_WINDOW=0s", "CONNECT_PROVIDER_UPKEEP_INTERVAL=100ms"}
+	s.environment = []string{"CONNECT_PROVIDER_REPLAY_WINDOW=0s", "CONNECT_PROVIDER_UPKEEP_INTERVAL=100ms"}
 	d := s.newDrill()
 	s.work()
 	s.work()

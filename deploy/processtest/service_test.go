@@ -28,7 +28,8 @@ type service struct {
 	nc       *nats.Conn
 	js       jetstream.JetStream
 	workers  []*workerProcess
-	env      []string // of each program, beside the servers' addresses
+	// environment is added to that of what is started from here on
+	environment []string
 }
 
 // newService starts both servers and prepares them with the program itself.
@@ -51,7 +52,8 @@ func newService(t *testing.T) *service {
 
 func (s *service) commandOf(binary string, args ...string) *exec.Cmd {
 	cmd := exec.Command(binary, args...)
-	cmd.Env = append(append(os.Environ(), "DATABASE_URL="+s.postgres.URL(), "NATS_URL="+s.nats.URL(), "CONNECT_PROVIDER_LEASE_TTL=2s"), s.env...)
+	cmd.Env = append(os.Environ(), "DATABASE_URL="+s.postgres.URL(), "NATS_URL="+s.nats.URL(), "CONNECT_PROVIDER_LEASE_TTL=2s")
+	cmd.Env = append(cmd.Env, s.environment...)
 	cmd.SysProcAttr = endWithParent()
 	return cmd
 }
