@@ -10,4 +10,8 @@
 //     names are in the golden file of cmd/connect-provider.
 //   - alerts_test.go, runbook_test.go, dashboard_test.go: every alert says what
 //     it must, is tested, and has its place in deploy/RUNBOOK.md.
+//
+// What is read lies outside of this module, where Go's test cache does not look:
+//
+//	promtool test rules testdata/*_test.yml && go test -count=1 .
 package prometheus
