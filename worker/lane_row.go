@@ -105,6 +105,9 @@ func (l *laneRun) rebase(ctx context.Context, to laneRow) error {
 		to.streamCreated, to.generation, int64(to.cursor), to.cursorTime)
 	if err == nil {
 		l.row.streamCreated, l.row.generation, l.row.cursor, l.row.cursorTime = to.streamCreated, to.generation, to.cursor, to.cursorTime
+		if l.row.replay != nil && l.row.replay.Until.Generation < to.generation {
+			l.row.replay = nil
+		}
 		l.reach()
 	}
 	return err

@@ -22,7 +22,6 @@ type metrics struct {
 	isolations   *prometheus.CounterVec
 	lost         *prometheus.CounterVec
 	reopens      *prometheus.CounterVec
-	fill         *prometheus.GaugeVec
 	early        *prometheus.CounterVec
 	doubts       prometheus.Counter
 	questions    *prometheus.CounterVec
@@ -54,9 +53,6 @@ func newMetrics(registerer prometheus.Registerer, w *Worker) *metrics {
 		doubts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "connect_provider_commits_in_doubt_total", Help: "COMMITs that were not answered, so that the database had to be asked what happened.",
 		}),
-		fill: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "connect_provider_stream_fill_ratio", Help: "How full a command stream is, from 0 to 1; reported by the owner of its lane 0.",
-		}, []string{"class"}),
 	}
 	for _, class := range messages.Classes() {
 		name := class.String()
@@ -84,7 +80,7 @@ func newMetrics(registerer prometheus.Registerer, w *Worker) *metrics {
 		m.questions.WithLabelValues(result)
 	}
 	registerer.MustRegister(m.outcomes, m.repeats, m.batchSize, m.stageSeconds, m.retries, m.leases,
-		m.isolations, m.lost, m.reopens, m.early, m.doubts, m.questions, m.fill, &lagCollector{worker: w})
+		m.isolations, m.lost, m.reopens, m.early, m.doubts, m.questions, &lagCollector{worker: w})
 	return m
 }
 
@@ -136,9 +132,6 @@ func (m *metrics) earlyPurge(traffic messages.Class) { m.early.WithLabelValues(t
 func (m *metrics) lostRange(traffic messages.Class, kind string) {
 	m.lost.WithLabelValues(traffic.String(), kind).Inc()
 }
-func (m *metrics) streamFill(traffic messages.Class, fill float64) {
-	m.fill.WithLabelValues(traffic.String()).Set(fill)
-}
 
 // lagCollector reads the lanes of this worker when it is asked.
 type lagCollector struct{ worker *Worker }
@@ -147,16 +140,20 @@ var (
 	lagMessages = prometheus.NewDesc("connect_provider_lane_lag_messages", "Messages of an owned lane that are not applied yet.", []string{"lane"}, nil)
 	lagSeconds  = prometheus.NewDesc("connect_provider_lane_lag_seconds", "Age of the oldest message of an owned lane that has been read and not applied, 0 without one.", []string{"lane"}, nil)
 	oldestAge   = prometheus.NewDesc("connect_provider_oldest_undecided_seconds", "Age of the oldest undecided command over all owned lanes of a class.", []string{"class"}, nil)
+	lanes       = prometheus.NewDesc("connect_provider_lanes", "Lanes that a class has, as the database has it recorded; not there until the worker knows.", []string{"class"}, nil)
 	ownedLanes  = prometheus.NewDesc("connect_provider_lanes_owned", "Lanes that this worker owns.", []string{"class"}, nil)
+	readLanes   = prometheus.NewDesc("connect_provider_lanes_reading", "Owned lanes that are reading their stream; the others are being taken over, or can't.", []string{"class"}, nil)
 	heldLanes   = prometheus.NewDesc("connect_provider_lanes_held", "Owned lanes that stand still at a command which can't be applied.", []string{"class"}, nil)
 	pausedLanes = prometheus.NewDesc("connect_provider_lanes_paused", "Owned lanes that wait because an operator has paused the organization or class of their next command.", []string{"class"}, nil)
 	depth       = prometheus.NewDesc("connect_provider_outbox_depth", "Outcome events of owned lanes that are committed and not published yet.", []string{"class"}, nil)
+	fill        = prometheus.NewDesc("connect_provider_stream_fill_ratio", "How full a command stream is, from 0 to 1; reported by the owner of its lane 0.", []string{"class"}, nil)
+	eventsFill  = prometheus.NewDesc("connect_provider_events_stream_fill_ratio", "How full the events stream is, from 0 to 1; reported by the owner of lane c0.", nil, nil)
 	ready       = prometheus.NewDesc("connect_provider_ready", "1 if the worker can work, 0 if it can't.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *lagCollector) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{lagMessages, lagSeconds, oldestAge, ownedLanes, heldLanes, pausedLanes, depth, ready} {
+	for _, d := range []*prometheus.Desc{lagMessages, lagSeconds, oldestAge, lanes, ownedLanes, readLanes, heldLanes, pausedLanes, depth, fill, eventsFill, ready} {
 		descriptions <- d
 	}
 }
@@ -166,7 +163,7 @@ func (c *lagCollector) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-	type sum struct{ owned, held, paused, unpublished, oldest float64 }
+	type sum struct{ owned, reading, held, paused, unpublished, oldest float64 }
 	sums := map[messages.Class]*sum{messages.Interactive: {}, messages.Bulk: {}}
 	now := time.Now()
 	seen := map[messages.Lane]bool{}
@@ -182,16 +179,26 @@ func (c *lagCollector) Collect(out chan<- prometheus.Metric) {
 		s.owned++
 		s.oldest = max(s.oldest, age.Seconds())
 		s.unpublished += float64(run.unpublished.Load())
+		if run.reader.Load() != nil {
+			s.reading++
+		}
 		if run.held.Load() {
 			s.held++
 		}
 		if run.paused.Load() {
 			s.paused++
 		}
+		if run.lane.Number == 0 {
+			c.collectFill(run.lane.Class, gauge)
+		}
 	}
 	for class, s := range sums {
 		name := class.String()
+		if n := c.worker.lanesOf(class); n > 0 {
+			gauge(lanes, float64(n), name)
+		}
 		gauge(ownedLanes, s.owned, name)
+		gauge(readLanes, s.reading, name)
 		gauge(heldLanes, s.held, name)
 		gauge(pausedLanes, s.paused, name)
 		gauge(oldestAge, s.oldest, name)
@@ -202,4 +209,15 @@ func (c *lagCollector) Collect(out chan<- prometheus.Metric) {
 		working = 0
 	}
 	gauge(ready, working)
+}
+
+// collectFill tells how full the streams are that the owner of a class's lane 0
+// looks after, as far as its upkeep could see them the last time.
+func (c *lagCollector) collectFill(class messages.Class, gauge func(*prometheus.Desc, float64, ...string)) {
+	if ratio, ok := c.worker.fills.Load(class.Stream()); ok {
+		gauge(fill, ratio.(float64), class.String())
+	}
+	if ratio, ok := c.worker.fills.Load(messages.EventsStream); ok && class == messages.Interactive {
+		gauge(eventsFill, ratio.(float64))
+	}
 }

@@ -38,6 +38,7 @@ func (w *Worker) upkeep(ctx context.Context) {
 		}
 		for _, class := range messages.Classes() {
 			if !w.owns(messages.Lane{Class: class, Number: 0}) {
+				w.fills.Delete(class.Stream())
 				continue
 			}
 			if err := w.purge(ctx, class); err != nil && ctx.Err() == nil {
@@ -45,7 +46,11 @@ func (w *Worker) upkeep(ctx context.Context) {
 			}
 		}
 		if !w.owns(messages.Lane{Class: messages.Interactive, Number: 0}) {
+			w.fills.Delete(messages.EventsStream)
 			continue
+		}
+		if _, _, err := w.look(ctx, messages.EventsStream); err != nil && ctx.Err() == nil {
+			w.logger.Warn("events stream not seen, will retry", zap.Error(err))
 		}
 		inbox, deadLetters, err := outbox.Prune(ctx, w.pool, w.config.InboxRetention, w.config.DeadLetterRetention)
 		if err != nil && ctx.Err() == nil {
@@ -70,7 +75,7 @@ func (w *Worker) owns(lane messages.Lane) bool {
 // replay window no longer covers; above 80% of the stream's limit the window
 // does not count. It purges by sequence: filtered purges cost 25 times as much.
 func (w *Worker) purge(ctx context.Context, class messages.Class) error {
-	stream, err := w.js.Stream(ctx, class.Stream())
+	stream, fill, err := w.look(ctx, class.Stream())
 	if err != nil {
 		return err
 	}
@@ -82,8 +87,6 @@ func (w *Worker) purge(ctx context.Context, class messages.Class) error {
 	if err != nil || passed == 0 {
 		return err
 	}
-	fill := StreamFill(info)
-	w.metrics.streamFill(class, fill)
 	upTo := passed
 	if fill < Crowded {
 		if upTo, err = w.beforeWindow(ctx, class, info, passed); err != nil {
@@ -173,6 +176,19 @@ func (w *Worker) beforeWindow(ctx context.Context, class messages.Class, info *j
 		return 0, fmt.Errorf("beginning of the replay window: %w", err)
 	}
 	return min(passed, uint64(before)), nil
+}
+
+// look asks how a stream is and notes how full, for the metrics. A stream that
+// can't be looked at is noted as unknown, not as it was.
+func (w *Worker) look(ctx context.Context, name string) (jetstream.Stream, float64, error) {
+	stream, err := w.js.Stream(ctx, name)
+	if err != nil {
+		w.fills.Delete(name)
+		return nil, 0, err
+	}
+	fill := StreamFill(stream.CachedInfo())
+	w.fills.Store(name, fill)
+	return stream, fill, nil
 }
 
 // StreamFill returns how full a stream is, from 0 to 1, by the limit that is

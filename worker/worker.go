@@ -119,6 +119,7 @@ type Worker struct {
 	lastCommit atomic.Int64    // unix nanoseconds, of any lane or lease
 	laneLost   atomic.Bool     // since the lanes were last recorded
 	readiness  atomic.Pointer[error]
+	fills      sync.Map // by stream: how full upkeep found it, float64; not there if it could not look
 
 	mu      sync.Mutex
 	lanes   map[*laneRun]struct{}

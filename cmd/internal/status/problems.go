@@ -103,7 +103,7 @@ func (f *findings) streams(d *System) {
 			}
 			action := "connect-provider streams --mend"
 			if !finding.Updatable {
-				action = "it can't be changed in place: drain the stream and make it anew (README, \"Another number of lanes\")"
+				action = "it can't be changed in place: drain the stream and make it anew (deploy/RUNBOOK.md, \"Another number of lanes\")"
 			}
 			f.add(Error, "stream_unsafe", "stream "+s.Name+" is not safe",
 				fmt.Sprintf(": %s is %s, want %s: %s", finding.Setting, finding.Is, finding.Want, finding.Why), action)
@@ -145,7 +145,7 @@ func (f *findings) cut(d *System) {
 		if n := recorded[s.Name]; n > 0 && s.Lanes != nil && *s.Lanes != n {
 			f.add(Error, "lanes_differ", fmt.Sprintf("stream %s is cut into %d lanes, the database was set up for %d", s.Name, *s.Lanes, n),
 				": workers refuse to start",
-				"README, \"Another number of lanes\"")
+				"deploy/RUNBOOK.md, \"Another number of lanes\"")
 		}
 	}
 	if len(d.Lanes) == 0 {
