@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -70,9 +71,11 @@ func FindStored(ctx context.Context, js jetstream.JetStream, stream string, q St
 
 // apiSubject is the subject of a question to JetStream's API.
 func apiSubject(js jetstream.JetStream, operation string) string {
-	prefix := js.Options().APIPrefix
-	if prefix == "" {
-		prefix = jetstream.DefaultAPIPrefix
+	switch o := js.Options(); {
+	case o.APIPrefix != "":
+		return strings.TrimSuffix(o.APIPrefix, ".") + "." + operation
+	case o.Domain != "":
+		return "$JS." + o.Domain + ".API." + operation
 	}
-	return prefix + operation
+	return jetstream.DefaultAPIPrefix + operation
 }
