@@ -153,7 +153,7 @@ func consumerAttacks() []attack {
 			for _, policy := range []jetstream.AckPolicy{jetstream.AckNonePolicy, jetstream.AckExplicitPolicy} {
 				w.forget(ctx, globex)
 				_, _ = c.ask(ctx, path+"."+mine, creation(named, mine, func(c *jetstream.ConsumerConfig) {
-					c.DeliverSubject, c.AckPolicy = target, policy //nolint:staticcheck // it is what an attacker would use
+					c.DeliverSubject, c.AckPolicy = target, policy // it is what an attacker would use
 				}), nil)
 				w.awaitPushed(ctx, globex)
 			}

@@ -57,11 +57,11 @@ func (w *world) suffer(ctx context.Context, a attack) error {
 	}
 	defer c.deafen()
 	a.do(ctx, w, c)
-	_ = c.FlushTimeout(c.patience) //nolint:errcheck // it may have been thrown out
+	_ = c.FlushTimeout(c.patience) // it may have been thrown out
 	if err := w.settle(ctx); err != nil {
 		return fmt.Errorf("%s could do what it must not: %s: the streams don't answer any more: %w", a.user, a.what, err)
 	}
-	_ = c.FlushTimeout(c.patience) //nolint:errcheck // as above
+	_ = c.FlushTimeout(c.patience) // as above
 	after, err := w.state(ctx)
 	if err != nil {
 		return err

@@ -159,7 +159,7 @@ func (c *client) overhear(subject string) {
 // deafen ends what overhear began, and forgets what was heard.
 func (c *client) deafen() {
 	for _, ear := range c.ears {
-		_ = ear.Unsubscribe() //nolint:errcheck // it was refused, then
+		_ = ear.Unsubscribe() // it was refused, then
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -21,7 +21,7 @@ func excesses() (all []attack) {
 			for range 65 {
 				another, err := w.second(user)
 				if err != nil {
-					return nil //nolint:nilerr // it was refused, as it must be
+					return nil // it was refused, as it must be
 				}
 				defer another.Close()
 			}
@@ -47,7 +47,7 @@ func excesses() (all []attack) {
 				return err
 			}
 			defer another.Close()
-			_ = another.Publish("subject", make([]byte, 300<<10)) //nolint:errcheck // it may be thrown out
+			_ = another.Publish("subject", make([]byte, 300<<10)) // it may be thrown out
 			if another.FlushTimeout(w.patience) == nil {
 				return errors.New("300 KiB were taken")
 			}

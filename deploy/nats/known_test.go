@@ -172,7 +172,7 @@ func TestWhatIsPushedAtTheServiceIsHarmless(t *testing.T) {
 		for _, acks := range []jetstream.AckPolicy{jetstream.AckNonePolicy, jetstream.AckExplicitPolicy} {
 			w.forget(ctx, globex)
 			if _, err := consumer.ask(ctx, create, creation(consumerOf(globex), filter, func(c *jetstream.ConsumerConfig) {
-				c.DeliverSubject, c.DeliverGroup, c.AckPolicy = subject, group, acks //nolint:staticcheck // it is what an attacker would use
+				c.DeliverSubject, c.DeliverGroup, c.AckPolicy = subject, group, acks // it is what an attacker would use
 			}), nil); err != nil {
 				t.Fatal(err)
 			}

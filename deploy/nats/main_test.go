@@ -10,7 +10,7 @@ import (
 func TestMain(m *testing.M) {
 	code := systemtest.Main(m)
 	if keys, err := keyring(); err == nil {
-		_ = os.RemoveAll(keys) //nolint:errcheck // the system clears its temporary directory
+		_ = os.RemoveAll(keys) // the system clears its temporary directory
 	}
 	os.Exit(code)
 }

@@ -10,18 +10,12 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
-
-	"connect-provider/messages"
 )
 
 // state is what the streams hold, as one who may see everything sees it.
 type state struct {
 	streams   map[string]*jetstream.StreamInfo
 	consumers map[string]string // by stream and name: definition and position
-}
-
-func allStreams() []string {
-	return []string{messages.EventsStream, messages.Interactive.Stream(), messages.Bulk.Stream()}
 }
 
 // settle waits until what was published before is stored: the events stream

@@ -286,7 +286,7 @@ func (w *world) serveOutcomes() error {
 	}
 	err = service.AddEndpoint("outcomes", micro.HandlerFunc(func(r micro.Request) {
 		_, token, _ := strings.Cut(r.Subject(), "telephony.outcomes.")
-		_ = r.Respond([]byte(word(token))) //nolint:errcheck // who does not get it says so
+		_ = r.Respond([]byte(word(token))) // who does not get it says so
 	}), micro.WithEndpointSubject("telephony.outcomes.*"))
 	if err != nil {
 		return err
