@@ -26,11 +26,12 @@ const description = `Runs connect-provider on this machine, and talks to one any
 Exit codes: 0 done (publish --wait: connected), 1 failure (demo: a promise was broken), 2 wrong command line or configuration, publish --wait: 3 the command failed, 4 it is not decided yet, 130 or 143 aborted by a second signal.`
 
 type commandLine struct {
-	Demo     demoCommand      `cmd:"" help:"Show the whole system at work, on this machine, in a temporary directory."`
-	Dev      devCommand       `cmd:"" help:"Run the whole system on this machine until interrupted, for development."`
-	Publish  publishCommand   `cmd:"" help:"Publish one command; with --wait, tell its outcome."`
-	DemoData demoDataCommand  `cmd:"" name:"demo-data" help:"Load the demo organizations into a migrated database."`
-	Version  kong.VersionFlag `help:"Show the version."`
+	Demo        demoCommand        `cmd:"" help:"Show the whole system at work, on this machine, in a temporary directory."`
+	Dev         devCommand         `cmd:"" help:"Run the whole system on this machine until interrupted, for development."`
+	Publish     publishCommand     `cmd:"" help:"Publish one command; with --wait, tell its outcome."`
+	DemoData    demoDataCommand    `cmd:"" name:"demo-data" help:"Load the demo organizations into a migrated database."`
+	Credentials credentialsCommand `cmd:"" help:"Make the keys, passwords and certificates of a set-up, and of its organizations."`
+	Version     kong.VersionFlag   `help:"Show the version."`
 }
 
 // command is one of the program's commands.
