@@ -23,8 +23,28 @@ type Received struct {
 // (ce- headers) or structured mode (Content-Type application/cloudevents+json).
 // JSON is read strictly (RFC 8259; names compared exactly): invalid UTF-8 and
 // duplicate, unknown or missing members are refused.
-func Decode(m Message) Received {
-	r := Received{Message: m}
+//
+// A defect that makes reading one message panic becomes that message's own
+// failure, internal_error: whoever reads a stream would meet it again and again.
+func Decode(m Message) Received { return guarded(m, (*Received).read) }
+
+func guarded(m Message, read func(*Received)) (r Received) {
+	r.Message = m
+	defer func() {
+		if cause := recover(); cause != nil {
+			if r.Organization == (Organization{}) {
+				r.Organization = OrganizationFromToken("")
+			}
+			r.Command, r.Trace = Command{}, Trace{}
+			r.Malformed = &Failure{Code: InternalError, Message: fmt.Sprintf("the message can't be read because of a defect: %v", clip(fmt.Sprint(cause)))}
+		}
+	}()
+	read(&r)
+	return r
+}
+
+func (r *Received) read() {
+	m := r.Message
 	subject, err := ParseStoredSubject(m.Subject)
 	if err != nil {
 		r.Organization = OrganizationFromToken("")
@@ -39,12 +59,11 @@ func Decode(m Message) Received {
 		r.fail(tooLarge(len(m.Body)))
 		r.resolveID(envelope{})
 		r.Trace = r.traceFrom(envelope{})
-		return r
+		return
 	}
 	e := r.readEnvelope()
 	r.resolveID(e)
 	r.Trace = r.traceFrom(e)
-	return r
 }
 
 // fail keeps the first failure: the one to mend first.

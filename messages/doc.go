@@ -21,6 +21,18 @@
 // and [Event.Encode] its JSON (event_encode.go). A consumer reads it with
 // [DecodeEvent] (event_decode.go).
 //
+// # Asking for outcomes
+//
+// Who can't wait for an event, or missed it, asks the workers: [AskOutcomes]
+// (outcomes_ask.go) sends any number of command ids to an [OutcomesSubject]
+// (outcomes_request.go) and gives an [OutcomesAnswer] (outcomes_answer.go): what
+// was decided, what is unknown, and how far the organization's lanes have come,
+// which tells "not yet" from "never". A worker answers only to an [IsInbox],
+// since it may publish where the asker may not.
+//
+// A command that has failed can be published once more, under another id:
+// [Message.Redrive] (redrive.go) says as what.
+//
 // # What it guarantees
 //
 // Decoding never fails and never panics. What cannot be understood is a

@@ -28,9 +28,7 @@ func (e envelope) isCloudEvent() bool { return e.idField != "" }
 // readEnvelope tells the three forms of a command apart and reads the one
 // that it meets.
 func (r *Received) readEnvelope() envelope {
-	contentType, _ := r.header("Content-Type")
-	mediaType, _, _ := strings.Cut(contentType, ";")
-	if strings.EqualFold(strings.TrimSpace(mediaType), ContentTypeCloudEvents) {
+	if r.structured() {
 		return r.readStructured()
 	}
 	p := parse(r.Body)
@@ -46,6 +44,14 @@ func (r *Received) readEnvelope() envelope {
 		r.fail(p.failure)
 	}
 	return e
+}
+
+// structured reports whether a message says that it is a CloudEvent in
+// structured mode.
+func (m *Message) structured() bool {
+	contentType, _ := m.header("Content-Type")
+	mediaType, _, _ := strings.Cut(contentType, ";")
+	return strings.EqualFold(strings.TrimSpace(mediaType), ContentTypeCloudEvents)
 }
 
 // readBinary reads the headers of a CloudEvent in binary mode. A ce-id alone is

@@ -29,24 +29,27 @@ type wireEvent struct {
 	TraceParent string     `json:"traceparent"`
 	TraceState  string     `json:"tracestate"`
 	Corrects    *uuid.UUID `json:"corrects"`
-	Data        struct {
-		CommandID         string            `json:"command_id"`
-		OrgHandle         string            `json:"org_handle"`
-		BridgeSlug        string            `json:"bridge_slug"`
-		ProviderConfigID  *int64            `json:"provider_config_id"`
-		Provider          string            `json:"provider"`
-		PhoneNumber       string            `json:"phone_number"`
-		Changed           bool              `json:"changed"`
-		ConnectionVersion int64             `json:"connection_version"`
-		ConnectedAt       time.Time         `json:"connected_at"`
-		Metadata          map[string]string `json:"metadata"`
-		Error             *struct {
-			Code    Code              `json:"code"`
-			Field   string            `json:"field"`
-			Message string            `json:"message"`
-			Details map[string]string `json:"details"`
-		} `json:"error"`
-	} `json:"data"`
+	Data        wireData   `json:"data"`
+}
+
+// wireData is an outcome's JSON, in an event's data and in answers to who asks.
+type wireData struct {
+	CommandID         string            `json:"command_id"`
+	OrgHandle         string            `json:"org_handle"`
+	BridgeSlug        string            `json:"bridge_slug"`
+	ProviderConfigID  *int64            `json:"provider_config_id"`
+	Provider          string            `json:"provider"`
+	PhoneNumber       string            `json:"phone_number"`
+	Changed           bool              `json:"changed"`
+	ConnectionVersion int64             `json:"connection_version"`
+	ConnectedAt       time.Time         `json:"connected_at"`
+	Metadata          map[string]string `json:"metadata"`
+	Error             *struct {
+		Code    Code              `json:"code"`
+		Field   string            `json:"field"`
+		Message string            `json:"message"`
+		Details map[string]string `json:"details"`
+	} `json:"error"`
 }
 
 // DecodeEvent reads an event's body. Members that it does not know are passed
@@ -65,18 +68,7 @@ func DecodeEvent(body []byte) (Event, error) {
 		Organization: OrganizationFromKey(w.OrgHandle),
 		Trace:        Trace{Parent: w.TraceParent, State: w.TraceState},
 		Corrects:     w.Corrects,
-		Data: EventData{
-			CommandID: w.Data.CommandID, OrgHandle: w.Data.OrgHandle, BridgeSlug: w.Data.BridgeSlug,
-			ProviderConfigID: w.Data.ProviderConfigID, Provider: w.Data.Provider, PhoneNumber: w.Data.PhoneNumber,
-			Changed: w.Data.Changed, ConnectionVersion: w.Data.ConnectionVersion, ConnectedAt: w.Data.ConnectedAt,
-			Metadata: w.Data.Metadata,
-		},
-	}
-	if w.Data.Error != nil {
-		e.Data.Error = &Failure{
-			Code: w.Data.Error.Code, Field: w.Data.Error.Field,
-			Message: w.Data.Error.Message, Details: w.Data.Error.Details,
-		}
+		Data:         w.Data.eventData(),
 	}
 	// orghandle holds the handle of an organization, or a token that can be
 	// none; only in the first case does the data repeat it.
@@ -106,4 +98,17 @@ func DecodeEvent(body []byte) (Event, error) {
 		return Event{}, fmt.Errorf("event %s: generation: %w", e.ID, err)
 	}
 	return e, nil
+}
+
+func (w *wireData) eventData() EventData {
+	d := EventData{
+		CommandID: w.CommandID, OrgHandle: w.OrgHandle, BridgeSlug: w.BridgeSlug,
+		ProviderConfigID: w.ProviderConfigID, Provider: w.Provider, PhoneNumber: w.PhoneNumber,
+		Changed: w.Changed, ConnectionVersion: w.ConnectionVersion, ConnectedAt: w.ConnectedAt,
+		Metadata: w.Metadata,
+	}
+	if w.Error != nil {
+		d.Error = &Failure{Code: w.Error.Code, Field: w.Error.Field, Message: w.Error.Message, Details: w.Error.Details}
+	}
+	return d
 }

@@ -46,34 +46,35 @@ func (e *Event) Append(b []byte) ([]byte, error) {
 		b = append(appendUUID(append(b, `,"corrects":"`...), *e.Corrects), '"')
 	}
 	b = append(b, `,"data":`...)
-	return append(e.appendData(b), '}'), nil
-}
-
-func (e *Event) appendData(b []byte) []byte {
-	data := &e.Data
 	start := len(b)
-	b = appendMember(b, "command_id", data.CommandID)
-	b = appendMember(b, "org_handle", data.OrgHandle)
-	b = appendMember(b, "bridge_slug", data.BridgeSlug)
-	if data.ProviderConfigID != nil {
-		b = strconv.AppendInt(append(b, `,"provider_config_id":`...), *data.ProviderConfigID, 10)
-	}
-	b = appendMember(b, "provider", data.Provider)
-	b = appendMember(b, "phone_number", data.PhoneNumber)
-	if data.Error == nil {
-		b = strconv.AppendBool(append(b, `,"changed":`...), data.Changed)
-		b = strconv.AppendInt(append(b, `,"connection_version":`...), data.ConnectionVersion, 10)
-		b = appendTime(b, "connected_at", data.ConnectedAt)
-	}
-	if len(data.Metadata) > 0 {
-		b = appendStrings(append(b, `,"metadata":`...), data.Metadata)
-	}
-	if data.Error != nil {
-		b = data.Error.append(append(b, `,"error":`...))
-	}
+	b = e.Data.appendMembers(b)
 	// Something always stands there: changed, or the error.
 	b[start] = '{'
-	return append(b, '}')
+	return append(b, '}', '}'), nil
+}
+
+// appendMembers writes the members with a comma before each.
+func (d *EventData) appendMembers(b []byte) []byte {
+	b = appendMember(b, "command_id", d.CommandID)
+	b = appendMember(b, "org_handle", d.OrgHandle)
+	b = appendMember(b, "bridge_slug", d.BridgeSlug)
+	if d.ProviderConfigID != nil {
+		b = strconv.AppendInt(append(b, `,"provider_config_id":`...), *d.ProviderConfigID, 10)
+	}
+	b = appendMember(b, "provider", d.Provider)
+	b = appendMember(b, "phone_number", d.PhoneNumber)
+	if d.Error == nil {
+		b = strconv.AppendBool(append(b, `,"changed":`...), d.Changed)
+		b = strconv.AppendInt(append(b, `,"connection_version":`...), d.ConnectionVersion, 10)
+		b = appendTime(b, "connected_at", d.ConnectedAt)
+	}
+	if len(d.Metadata) > 0 {
+		b = appendStrings(append(b, `,"metadata":`...), d.Metadata)
+	}
+	if d.Error != nil {
+		b = d.Error.append(append(b, `,"error":`...))
+	}
+	return b
 }
 
 func (f *Failure) append(b []byte) []byte {

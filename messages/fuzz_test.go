@@ -3,6 +3,7 @@ package messages_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,5 +112,41 @@ func FuzzParseStoredSubject(f *testing.F) {
 				t.Fatalf("%q was read as %q", subject, stored)
 			}
 		}
+	})
+}
+
+// Whatever arrives as a question for outcomes is refused on one line, or read
+// to ids that can be asked for again; an answer is read or refused.
+func FuzzDecodeOutcomes(f *testing.F) {
+	files, err := filepath.Glob("testdata/golden/outcomes/*.txt")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no golden files: %v", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		_, body, _ := strings.Cut(string(text), "\n\n")
+		f.Add([]byte(body))
+	}
+	f.Add([]byte(`{"command_ids":["a","b\u0000",{"c":[1]}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		ids, err := messages.DecodeOutcomesRequest(body)
+		switch {
+		case err != nil:
+			if len(err.Error()) > 512 || strings.ContainsAny(err.Error(), "\r\n") {
+				t.Fatalf("%q", err)
+			}
+		default:
+			again, err := messages.EncodeOutcomesRequest(ids)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if back, err := messages.DecodeOutcomesRequest(again); err != nil || !slices.Equal(back, ids) {
+				t.Fatalf("%q came back as %q, %v", ids, back, err)
+			}
+		}
+		_, _ = messages.DecodeOutcomesAnswer(body)
 	})
 }

@@ -19,6 +19,13 @@ func (t EventType) Schema() []byte {
 	return nil
 }
 
+// OutcomesRequestSchema returns the JSON Schema (draft 2020-12) of a question
+// for outcomes.
+func OutcomesRequestSchema() []byte { return schema("outcomes.request.v1.json") }
+
+// OutcomesAnswerSchema returns the JSON Schema (draft 2020-12) of its answer.
+func OutcomesAnswerSchema() []byte { return schema("outcomes.answer.v1.json") }
+
 func schema(file string) []byte {
 	text, err := schemas.ReadFile("schemas/" + file)
 	if err != nil {

@@ -11,6 +11,9 @@ import (
 )
 
 var (
+	outcomesRequestSchema = sync.OnceValue(func() *jsonschema.Schema { return compile(messages.OutcomesRequestSchema()) })
+	outcomesAnswerSchema  = sync.OnceValue(func() *jsonschema.Schema { return compile(messages.OutcomesAnswerSchema()) })
+
 	commandSchema = sync.OnceValue(func() *jsonschema.Schema { return compile(messages.CommandSchema()) })
 	eventSchemas  = sync.OnceValue(func() map[messages.EventType]*jsonschema.Schema {
 		return map[messages.EventType]*jsonschema.Schema{

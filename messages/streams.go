@@ -30,11 +30,11 @@ type StreamOptions struct {
 	InteractiveMaxBytes, BulkMaxBytes, EventsMaxBytes int64
 	// EventsMaxAge is how long events are kept (30 days).
 	EventsMaxAge time.Duration
-	// DuplicateWindow is the time within which JetStream drops a message whose
-	// Nats-Msg-Id was used before, by whomever. The default is the shortest the
-	// server allows, 100 ms.
-	DuplicateWindow time.Duration
 }
+
+// duplicateWindow is the time within which JetStream drops a message whose
+// Nats-Msg-Id was used before, by whomever: the shortest that the server allows.
+const duplicateWindow = 100 * time.Millisecond
 
 func (o StreamOptions) withDefaults() StreamOptions {
 	defaultTo(&o.Lanes, 16)
@@ -43,7 +43,6 @@ func (o StreamOptions) withDefaults() StreamOptions {
 	defaultTo(&o.BulkMaxBytes, 4<<30)
 	defaultTo(&o.EventsMaxBytes, 8<<30)
 	defaultTo(&o.EventsMaxAge, 30*24*time.Hour)
-	defaultTo(&o.DuplicateWindow, 100*time.Millisecond)
 	return o
 }
 
@@ -66,8 +65,6 @@ func (o StreamOptions) Validate() error {
 		return fmt.Errorf("sizes: a stream needs at least 1 MiB")
 	case o.EventsMaxAge < time.Hour:
 		return fmt.Errorf("age of events: %v is less than an hour", o.EventsMaxAge)
-	case o.DuplicateWindow < 100*time.Millisecond || o.DuplicateWindow > o.EventsMaxAge:
-		return fmt.Errorf("duplicate window: %v is not between 100ms and the age of events", o.DuplicateWindow)
 	}
 	return nil
 }
@@ -96,7 +93,7 @@ func CommandsStreamConfig(c Class, o StreamOptions) jetstream.StreamConfig {
 		Replicas:   o.Replicas,
 		MaxBytes:   maxBytes,
 		MaxMsgSize: MaxMessage,
-		Duplicates: o.DuplicateWindow,
+		Duplicates: duplicateWindow,
 		// Removing a command from the middle would lose it without a trace.
 		DenyDelete: true,
 		// On the interactive stream one organization could hold all the slots
@@ -119,7 +116,7 @@ func EventsStreamConfig(o StreamOptions) jetstream.StreamConfig {
 		MaxBytes:           o.EventsMaxBytes,
 		MaxMsgSize:         maxEvent,
 		MaxAge:             o.EventsMaxAge,
-		Duplicates:         o.DuplicateWindow,
+		Duplicates:         duplicateWindow,
 		AllowAtomicPublish: true,
 		// Single events are not to be removed; whole subjects can be purged, to
 		// erase an organization.

@@ -28,11 +28,12 @@ func (o StreamOptions) Keep(is, want jetstream.StreamConfig) jetstream.StreamCon
 	if o.EventsMaxAge == 0 {
 		want.MaxAge = is.MaxAge
 	}
-	if o.DuplicateWindow == 0 {
-		want.Duplicates = is.Duplicates
-		if want.MaxAge > 0 { // the server refuses a window longer than the age
-			want.Duplicates = min(want.Duplicates, want.MaxAge)
-		}
+	want.Duplicates = is.Duplicates
+	if want.MaxAge > 0 { // the server refuses a window longer than the age
+		want.Duplicates = min(want.Duplicates, want.MaxAge)
+	}
+	if !limited(int64(is.MaxMsgSize)) || is.MaxMsgSize > want.MaxMsgSize {
+		want.MaxMsgSize = is.MaxMsgSize
 	}
 	return want
 }

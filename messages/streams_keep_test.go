@@ -13,7 +13,7 @@ import (
 func chosen(c jetstream.StreamConfig) jetstream.StreamConfig {
 	c.Replicas, c.MaxBytes, c.MaxMsgs, c.Description = 3, 100<<30, 1e9, "ours"
 	if c.Name == messages.EventsStream {
-		c.MaxAge, c.Duplicates = 90*24*time.Hour, time.Minute
+		c.MaxAge, c.Duplicates, c.MaxMsgSize = 90*24*time.Hour, time.Minute, 1<<20
 	}
 	return c
 }
@@ -28,7 +28,7 @@ func TestKeepLeavesWhatIsNotGiven(t *testing.T) {
 		}
 		mended := messages.MendStream(is, kept)
 		if mended.Replicas != is.Replicas || mended.MaxBytes != is.MaxBytes || mended.MaxMsgs != is.MaxMsgs ||
-			mended.MaxAge != is.MaxAge || mended.Duplicates != is.Duplicates || mended.Description != is.Description {
+			mended.MaxAge != is.MaxAge || mended.Duplicates != is.Duplicates || mended.MaxMsgSize != is.MaxMsgSize || mended.Description != is.Description {
 			t.Errorf("%s: mended to %+v", want.Name, mended)
 		}
 	}
@@ -38,11 +38,11 @@ func TestKeepTakesWhatIsGiven(t *testing.T) {
 	t.Parallel()
 	given := messages.StreamOptions{
 		Replicas: 1, InteractiveMaxBytes: 1 << 21, BulkMaxBytes: 1 << 22, EventsMaxBytes: 1 << 23,
-		EventsMaxAge: 2 * time.Hour, DuplicateWindow: time.Second,
+		EventsMaxAge: 2 * time.Hour,
 	}
 	for _, want := range definitions(given) {
 		kept := given.Keep(chosen(want), want)
-		if kept.Replicas != 1 || kept.MaxBytes != want.MaxBytes || kept.MaxAge != want.MaxAge || kept.Duplicates != time.Second {
+		if kept.Replicas != 1 || kept.MaxBytes != want.MaxBytes || kept.MaxAge != want.MaxAge {
 			t.Errorf("%s: %+v", want.Name, kept)
 		}
 	}

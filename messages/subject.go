@@ -6,7 +6,14 @@ import (
 	"strings"
 )
 
-const eventPrefix = "telephony.events."
+const (
+	eventPrefix    = "telephony.events."
+	outcomesPrefix = "telephony.outcomes."
+)
+
+// OutcomesFilter selects every organization's questions for outcomes; see
+// [OutcomesSubject].
+const OutcomesFilter = outcomesPrefix + "*"
 
 // CommandSubject returns the subject to publish a command to. The stream adds
 // the lane; see [StoredSubject].
@@ -75,4 +82,18 @@ func ParseEventSubject(subject string) (Lane, Organization, EventType, error) {
 		return Lane{}, Organization{}, "", fmt.Errorf("event subject %q: %w", clip(subject), err)
 	}
 	return lane, OrganizationFromKey(tokens[1]), EventType(tokens[2]), nil
+}
+
+// OutcomesSubject returns the subject to ask for the outcomes of an
+// organization's commands; see [AskOutcomes].
+func OutcomesSubject(o Organization) string { return outcomesPrefix + o.Token }
+
+// ParseOutcomesSubject reads the subject of a question for outcomes. The token
+// is the organization's as it stands there, which is what [Partition] goes by.
+func ParseOutcomesSubject(subject string) (o Organization, token string, err error) {
+	token, ok := strings.CutPrefix(subject, outcomesPrefix)
+	if !ok || token == "" || strings.Contains(token, ".") {
+		return Organization{}, "", fmt.Errorf("subject %q: want %s<organization>", clip(subject), outcomesPrefix)
+	}
+	return OrganizationFromToken(token), token, nil
 }

@@ -54,6 +54,13 @@
 // not there is published late. The lane's row remembers the span being
 // replayed, so a takeover in the middle goes on merging.
 //
+// # Spans
+//
+// trace.go makes a span for each Publish: a child of the batch that decided the
+// rows, or, for what a former owner left, a root with links to the commands'
+// contexts, which their events carry. An event's own context is never touched,
+// so that it is the same whenever, and by whomever, it is made again.
+//
 // # Failure
 //
 // Publish returns only when all rows are in the stream, the context has ended,

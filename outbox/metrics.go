@@ -53,16 +53,18 @@ func (m *Metrics) published(events int, took time.Duration) {
 
 func (m *Metrics) replayed(result string) { m.replays.WithLabelValues(result).Inc() }
 
-func (m *Metrics) refused(err error) {
-	reason := "other"
+func (m *Metrics) refused(err error) { m.refusals.WithLabelValues(reason(err)).Inc() }
+
+// reason says in a word why a publish was not acknowledged.
+func reason(err error) string {
 	var r *refusal
 	switch {
 	case errors.As(err, &r):
-		reason = strconv.Itoa(r.code)
+		return strconv.Itoa(r.code)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
-		reason = "timeout"
+		return "timeout"
 	case errors.Is(err, nats.ErrNoResponders):
-		reason = "no_responders"
+		return "no_responders"
 	}
-	m.refusals.WithLabelValues(reason).Inc()
+	return "other"
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"connect-provider/messages"
@@ -32,6 +33,8 @@ type RelayConfig struct {
 	Remember func(ctx context.Context, span Span) error
 	// Timeout bounds one publish's wait for its answer, and that of Inspect.
 	Timeout time.Duration
+	// TracerProvider takes the relay's spans; nil: none are made.
+	TracerProvider trace.TracerProvider
 }
 
 // Relay publishes one lane's events for as long as one worker owns the lane.
@@ -43,6 +46,8 @@ type Relay struct {
 	last     LastEvent
 	replay   *replay // nil unless a restored database is catching up
 	finished *Span
+	tracing  *tracing
+	sending  *sending // of the Publish at hand
 }
 
 // NewRelay returns a relay that knows nothing of its lane yet: call Inspect
@@ -54,7 +59,8 @@ func NewRelay(config RelayConfig) (*Relay, error) {
 	}
 	return &Relay{
 		config: config, js: js,
-		wire: wire{nc: config.NATS, expect: config.Lane.EventFilter(), timeout: config.Timeout},
+		wire:    wire{nc: config.NATS, expect: config.Lane.EventFilter(), timeout: config.Timeout},
+		tracing: newTracing(config.TracerProvider, config.Lane),
 	}, nil
 }
 
@@ -104,8 +110,18 @@ func (r *Relay) Finished() *Span { return r.finished }
 // Publish brings rows, the next ones in order of position, into the events
 // stream, retrying for as long as the lane is owned. It returns nil when every
 // one of them is there; ErrLost, or the context's error, when that can't be
-// said: the rows still stand in the table, and some may be in the stream.
+// said: the rows still stand in the table, and some may be in the stream. Its
+// span is a child of the one that ctx has.
 func (r *Relay) Publish(ctx context.Context, rows []Row) error {
+	r.sending = r.tracing.start(ctx, rows)
+	err := r.insist(ctx, rows)
+	r.sending.end(err)
+	r.sending = nil
+	return err
+}
+
+// insist publishes rows, one try after another.
+func (r *Relay) insist(ctx context.Context, rows []Row) error {
 	retry := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(10*time.Millisecond), backoff.WithMaxInterval(2*time.Second), backoff.WithMaxElapsedTime(0))
 	for len(rows) > 0 {
@@ -119,6 +135,7 @@ func (r *Relay) Publish(ctx context.Context, rows []Row) error {
 			return ctx.Err()
 		}
 		r.config.Metrics.refused(err)
+		r.sending.retry(err)
 		pause := retry.NextBackOff()
 		r.config.Logger.Warn("outcome events not accepted, will retry",
 			zap.Stringer("lane", r.config.Lane), zap.Int("events", len(rows)), zap.Duration("retry_in", pause), zap.Error(err))
@@ -205,6 +222,7 @@ func (r *Relay) attempt(ctx context.Context, rows []Row) (rest []Row, err error)
 		}
 		r.last.Sequence, r.last.Position, r.last.Time = last, events[len(events)-1].position, time.Now()
 		r.config.Metrics.published(len(events), time.Since(start))
+		r.sending.accepted(len(events))
 	}
 	if done {
 		r.config.Logger.Info("the lane has caught up with its events", zap.Stringer("lane", r.config.Lane))

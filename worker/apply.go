@@ -25,28 +25,51 @@ const (
 // its events to the publisher. It returns nil when the whole batch is
 // committed; else the lane is lost or asked to finish, or the program ends.
 //
-// patience is how long an error that nobody classified may last before the
-// batch is halved.
+// patience is how long an error that nobody classified, or a conflict with
+// others, may last before the batch is halved.
 func (l *laneRun) apply(ctx context.Context, batch []*messages.Received, patience time.Duration) error {
 	retry := newBackOff()
 	var poisoned map[uint64]string
 	failures := 0
-	var unknownSince time.Time
+	var stuckSince time.Time
 	for {
+		l.oldest.Store(batch[0].Time.UnixNano())
 		rows, err := l.tryBatch(ctx, batch, poisoned)
 		if err == nil {
 			l.held.Store(false)
-			return l.publisher.enqueue(ctx, rows)
+			if poisoned != nil {
+				l.tellPoisoned(batch[0], poisoned)
+			}
+			rest := behind(batch, l.row.cursor)
+			l.applying.Add(int64(len(rest) - len(batch)))
+			if err := l.publisher.enqueue(ctx, rows, l.span.context()); err != nil || len(rest) == 0 {
+				return err
+			}
+			// what is behind is paused; what was the matter before is not its matter
+			batch, poisoned, failures, stuckSince = rest, nil, 0, time.Time{}
+			retry.Reset()
+			continue
 		}
 		c := classify(ctx, err)
-		if c == classData && poisoned != nil {
-			// not even its failure can be written: not the command's fault
+		var paused *pausedError
+		if errors.As(err, &paused) && c == classPaused {
+			if err := l.awaitResume(ctx, batch[0], paused.Pause); err != nil {
+				return err
+			}
+			stuckSince = time.Time{}
+			retry.Reset()
+			continue
+		}
+		if poisoned != nil && (c == classData || c == classUnknown || c == classPlatform) {
+			// it is not the command's content that keeps its failure from being
+			// written, and there is no other way to be rid of it: giving it up
+			// without an outcome would lose it
 			c = classUnknown
+			err = fmt.Errorf("not even its failure can be written (%w), so skipping it does not help: mend what keeps the row from being written; it is to fail because of: %s",
+				err, poisoned[batch[0].Sequence])
 		}
 		l.worker.metrics.retried(l.lane.Class, c)
-		if c != classUnknown {
-			unknownSince = time.Time{}
-		}
+		l.span.retry(c, err)
 		switch c {
 		case classStopped, classLost:
 			return err
@@ -57,36 +80,52 @@ func (l *laneRun) apply(ctx context.Context, batch []*messages.Received, patienc
 				return l.applyHalves(ctx, batch, patience)
 			}
 			if failures++; failures >= poisonAfter {
-				poisoned = l.poison(batch[0], err.Error())
+				poisoned = map[uint64]string{batch[0].Sequence: err.Error()}
 				continue
 			}
 		}
-		if c == classUnknown {
-			if unknownSince.IsZero() {
-				unknownSince = time.Now()
+		if !c.narrowed() {
+			stuckSince = time.Time{}
+		} else if stuckSince.IsZero() {
+			stuckSince = time.Now()
+		}
+		if stuck := time.Since(stuckSince); c.narrowed() && stuck >= patience && l.worker.committedSince(stuckSince) {
+			if len(batch) > 1 {
+				return l.applyHalves(ctx, batch, min(patience, time.Second))
 			}
-			if time.Since(unknownSince) >= patience && l.worker.committedSince(unknownSince) {
-				if len(batch) > 1 {
-					return l.applyHalves(ctx, batch, min(patience, time.Second))
-				}
-				skip, reason := l.hold(ctx, batch[0], err)
-				if skip && poisoned == nil {
-					poisoned = l.poison(batch[0], "skipped by an operator: "+reason)
-					continue
-				}
-				retry.MaxInterval = heldRetry
+			if c == classAgain {
+				// others would have let it through by now
+				c = classUnknown
+				err = fmt.Errorf("decided again and again for %s: %w", stuck.Round(time.Second), err)
 			}
+			skip, reason := l.hold(ctx, batch[0], err)
+			if skip && poisoned == nil {
+				poisoned = map[uint64]string{batch[0].Sequence: "skipped by an operator: " + reason}
+				continue
+			}
+			retry.MaxInterval = heldRetry
 		}
 		pause := retry.NextBackOff()
 		l.logRetry(c, batch, pause, err)
-		if err := l.pause(ctx, pause); err != nil {
+		if err := l.rest(ctx, pause, l.nudged); err != nil {
 			return err
 		}
 	}
 }
 
-// pause waits between two tries. A lane that is asked to finish tries no more.
-func (l *laneRun) pause(ctx context.Context, d time.Duration) error {
+// behind returns the part of a batch that a cursor has not passed.
+func behind(batch []*messages.Received, cursor uint64) []*messages.Received {
+	for i, received := range batch {
+		if received.Sequence > cursor {
+			return batch[i:]
+		}
+	}
+	return nil
+}
+
+// rest waits between two tries, or until it is woken. A lane that is asked to
+// finish tries no more.
+func (l *laneRun) rest(ctx context.Context, d time.Duration, wake <-chan struct{}) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -94,6 +133,8 @@ func (l *laneRun) pause(ctx context.Context, d time.Duration) error {
 		return ctx.Err()
 	case <-l.drain:
 		return errHandedBack
+	case <-wake:
+		return nil
 	case <-timer.C:
 		return nil
 	}
@@ -102,6 +143,7 @@ func (l *laneRun) pause(ctx context.Context, d time.Duration) error {
 // applyHalves applies each half on its own. The first half moves the cursor
 // before the second is tried.
 func (l *laneRun) applyHalves(ctx context.Context, batch []*messages.Received, patience time.Duration) error {
+	l.span.halved(len(batch))
 	middle := len(batch) / 2
 	if err := l.apply(ctx, batch[:middle], patience); err != nil {
 		return err
@@ -109,12 +151,13 @@ func (l *laneRun) applyHalves(ctx context.Context, batch []*messages.Received, p
 	return l.apply(ctx, batch[middle:], patience)
 }
 
-func (l *laneRun) poison(received *messages.Received, cause string) map[uint64]string {
+// tellPoisoned says that a command was given up, once it has been.
+func (l *laneRun) tellPoisoned(received *messages.Received, poisoned map[uint64]string) {
 	l.worker.metrics.isolated(l.lane.Class)
-	l.worker.logger.Error("a command can't be processed: it fails with internal_error and leaves a dead letter",
+	l.span.isolated(received)
+	l.worker.logger.Error("a command can't be processed: it failed with internal_error and left a dead letter (connectctl dead-letters)",
 		zap.Stringer("lane", l.lane), zap.Uint64("sequence", received.Sequence),
-		zap.String("org", received.Organization.Token), zap.String("cause", cause))
-	return map[uint64]string{received.Sequence: cause}
+		zap.String("org", received.Organization.Token), zap.String("cause", poisoned[received.Sequence]))
 }
 
 func (l *laneRun) logRetry(c class, batch []*messages.Received, pause time.Duration, err error) {
@@ -123,6 +166,8 @@ func (l *laneRun) logRetry(c class, batch []*messages.Received, pause time.Durat
 	switch c {
 	case classOperator:
 		l.worker.logger.Error("batch not applied: the database needs an operator (migrate it, or grant the worker's role its rights); will retry", fields...)
+	case classPlatform:
+		l.worker.logger.Error("batch not applied: the platform's side of the database can't be read (does a view of schema telephony fail?); will retry", fields...)
 	case classAgain:
 		l.worker.logger.Debug("batch not applied, deciding it again", fields...)
 	default:
@@ -144,8 +189,10 @@ func (l *laneRun) tryBatch(ctx context.Context, batch []*messages.Received, pois
 	defer release()
 	decisions, rows, move, err := l.transact(ctx, batch, poisoned)
 	if errors.Is(err, errInDoubt) {
+		l.span.doubt()
 		err = l.settleDoubt(ctx, move, err)
 	}
+	l.span.settled(ctx, err)
 	if err != nil {
 		return nil, err
 	}

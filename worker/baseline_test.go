@@ -116,7 +116,7 @@ func (b *baseline) handle(ctx context.Context, message jetstream.Msg) error {
 }
 
 func (b *baseline) load(ctx context.Context, conn *pgx.Conn, received *messages.Received) (*state, error) {
-	w := wantedBy([]*messages.Received{received})
+	w := wantedBy([]*messages.Received{received}, nil)
 	s := newState(1)
 	organization := fnv.New32a()
 	_, _ = organization.Write([]byte(received.Organization.Token))

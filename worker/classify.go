@@ -29,14 +29,26 @@ const (
 	classLost
 	// classStopped: the program ends.
 	classStopped
+	// classPlatform: as classUnknown, and say that the platform's side of the
+	// database needs mending.
+	classPlatform
 	// classUnknown: retry; isolate after a while, then hold the lane.
 	classUnknown
+	// classPaused: an operator has stopped this; wait for another word. It is no
+	// failure, and not counted as one.
+	classPaused
 )
 
 // String names the class in logs and metrics.
 func (c class) String() string {
-	return [...]string{"unavailable", "conflict", "commit_in_doubt", "data", "operator", "lost", "stopped", "unknown"}[c]
+	return [...]string{"unavailable", "conflict", "commit_in_doubt", "data", "operator", "lost", "stopped", "platform", "unknown", "paused"}[c]
 }
+
+// narrowed tells whether an error of this class, if it lasts while others
+// commit, is followed to the command that has it, at which the lane is then
+// held. A conflict is among them: to decide again is right as long as another
+// transaction caused it, and after a minute none can have.
+func (c class) narrowed() bool { return c == classUnknown || c == classPlatform || c == classAgain }
 
 // errInDoubt says that COMMIT was sent and its reply never came.
 var errInDoubt = errors.New("commit in doubt")
@@ -51,12 +63,15 @@ func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 func classify(ctx context.Context, err error) class {
 	var pg *pgconn.PgError
 	var panicked *panicError
+	var paused *pausedError
 	switch {
 	case ctx.Err() != nil:
 		return classStopped
 	case errors.Is(err, outbox.ErrLost):
 		// the compare-and-set found another owner, cursor or database
 		return classLost
+	case errors.As(err, &paused):
+		return classPaused
 	case errors.Is(err, errInDoubt):
 		return classDoubt
 	case errors.Is(err, errDecideAgain):
@@ -67,7 +82,18 @@ func classify(ctx context.Context, err error) class {
 	case errors.Is(err, migrations.ErrSchema):
 		return classOperator
 	case errors.As(err, &pg):
-		return classifySQLState(pg.Code)
+		c := classifySQLState(pg.Code)
+		if c == classData && errors.Is(err, errLoading) {
+			// Nothing of a command can fail while it is compared with stored rows:
+			// its strings are UTF-8 without NUL (as the database), its numbers fit. So a value that
+			// can't be cast or divided by stands on the platform's side, where
+			// schema telephony may be views, and whoever asks about it next fails
+			// as well: failing commands for it would lose them one by one. It is
+			// the operator's to mend. Unlike a missing right it may concern a
+			// single row, so the lane is not stopped before that command.
+			return classPlatform
+		}
+		return c
 	case pgconn.Timeout(err), pgconn.SafeToRetry(err):
 		return classRetry
 	default:

@@ -66,6 +66,34 @@
 // again, or was replaced, begins a new generation of the lane; what is known
 // to be lost is logged as an error and counted.
 //
+// # Asking
+//
+// outcomes.go answers NATS requests for the outcomes of an organization's
+// commands, as a service that `nats micro ls` finds; look_up.go reads first how
+// far the organization's lanes have come, then the inbox, so that an asker can
+// tell "not yet" from "never". All workers share the questions. Each answers one
+// at a time, on a connection that the pool has beyond those of the lanes. It
+// answers to inboxes only: the asker chooses the subject of the answer, and the
+// worker may publish where the asker may not. What the subject says is who asks;
+// NATS permissions make it true. A worker that ends stops answering first: the
+// others do, and its lanes have the time.
+//
+// # Pauses
+//
+// An operator can stop an organization or a class (pauses.go). A batch reads
+// what is paused in its own transaction, after it has taken the partition's
+// lock (load.go), and is cut before its first paused command (pause.go); the
+// rest of it waits, and so does all that stands behind in the lane, other
+// organizations' commands too: nothing is decided out of order, and the cursor
+// can't leave anything out. Whoever sets a pause takes that lock once, so when
+// SetPause has returned no batch is under way that has not seen it.
+//
+// A lane that waits keeps its lease, publishes its events and removes their
+// rows, hands itself back at once when asked, and looks again each second, or
+// when it is told over NATS (Nudge). Its state is the row in the database and
+// nothing else, so restarts, kills and takeovers change nothing. A paused lane
+// is not held, and a pause is no failure.
+//
 // # Failure
 //
 // classify.go is the one place that says what an error means, with a reason for
@@ -73,19 +101,32 @@
 //
 //   - unavailable: the same batch again, with backoff, without limit.
 //   - conflict (unique violation, serialization failure, deadlock): load and
-//     decide again.
+//     decide again; if that goes on for a minute, as an unknown error, since
+//     no other transaction can have been in the way for so long.
 //   - COMMIT not answered: a new connection locks the lane's row, which waits
 //     for the backend in doubt; token and cursor then tell. COMMIT is never
 //     cancelled: a cancelled wait for a synchronous standby has committed.
 //   - a data error or a panic: halve the batch until the command stands alone;
 //     if it fails again there, it gets internal_error and a dead letter.
+//     Where the data error comes while state is read it is not the command's:
+//     a view of the platform's fails. That is held as an unknown error is.
 //   - an error that nobody classified, for a minute while others commit: halve
 //     likewise, then hold the lane at the command and say so on its row, until
-//     the cause is mended or an operator sets skip_sequence on the row.
+//     the cause is mended or an operator gives the command up (connectctl skip
+//     sets skip_sequence on the row). Of a skipped command nothing of the
+//     platform's is read. One whose failure can't be written either is not given
+//     up: it would be lost without an outcome. The row says so.
 //   - not migrated, not allowed: retry, and say what an operator must do.
 //
 // A client that stops in the middle of a transaction would keep its locks: the
 // server ends it after the lease time (idle_in_transaction_session_timeout).
+//
+// # Spans
+//
+// trace.go makes a span for each batch, with links to the commands' own trace
+// contexts, and one for each COMMIT in it; a batch of one command is also the
+// child of that command's. Retries, halves and doubts are events of the batch's
+// span. Without Config.TracerProvider there are none, and nothing is allocated.
 //
 // # Upkeep
 //

@@ -106,7 +106,7 @@ func (d *driver) apply(l *laneRun, batch []*messages.Received) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() { done <- l.publisher.run(ctx) }()
-	if err := l.apply(ctx, batch, unknownPatience); err != nil {
+	if err := l.apply(ctx, batch, time.Minute); err != nil {
 		return err
 	}
 	close(l.publisher.queue)

@@ -1,13 +1,10 @@
 package worker
 
 import (
-	"context"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
-	"connect-provider/deploy/systemtest"
 	"connect-provider/messages"
 )
 
@@ -80,82 +77,5 @@ func TestUniqueViolationIsDecidedAgain(t *testing.T) {
 	}
 	if n := s.count(`select last_value from connect_provider.tries`); n != 5 {
 		t.Errorf("inserted %d times, want 5", n)
-	}
-}
-
-// TestLaneIsHeldAtAnUnknownError: an error that nobody classified holds the
-// lane at the command that causes it, says so on the lane's row, harms no other
-// lane, and ends when an operator skips the command or mends the cause.
-func TestLaneIsHeldAtAnUnknownError(t *testing.T) {
-	t.Parallel()
-	ctx := context.Background()
-	for _, way := range []string{"skip", "mend"} {
-		t.Run(way, func(t *testing.T) {
-			t.Parallel()
-			s := newSystem(t)
-			s.organization("acme", 10, 100, "+1555")
-			s.refuse("c5", "XX000")
-			d := newDriver(t, s)
-			for i := range 10 {
-				s.publish(messages.Bulk, "acme", connectCommand(fmt.Sprintf("c%d", i), fmt.Sprintf("b%d", i), 1, number("+1555", i)))
-			}
-			lane := messages.Lane{Class: messages.Bulk, Number: messages.Partition("acme", testLanes)}
-			l, err := d.acquire(lane)
-			if err != nil {
-				t.Fatal(err)
-			}
-			batch, err := d.next(l, 10)
-			if err != nil {
-				t.Fatal(err)
-			}
-			done := make(chan error, 1)
-			go func() { done <- l.publisher.run(ctx) }()
-			applied := make(chan error, 1)
-			go func() { applied <- l.apply(ctx, batch, 100*time.Millisecond) }()
-			others, end := context.WithCancel(ctx)
-			defer end()
-			go func() { // other lanes commit meanwhile
-				for sleep(others, 10*time.Millisecond) == nil {
-					d.w.committed()
-				}
-			}()
-			systemtest.Eventually(t, "lane held", func() error {
-				var sequence int64
-				var cause string
-				err := s.pool.QueryRow(ctx, `select coalesce(held_sequence, 0), coalesce(held_error, '') from connect_provider.lanes where lane = $1`, lane.String()).Scan(&sequence, &cause)
-				if err == nil && (uint64(sequence) != batch[5].Sequence || !strings.Contains(cause, "planted")) {
-					err = fmt.Errorf("held at %d by %q, want %d", sequence, cause, batch[5].Sequence)
-				}
-				return err
-			})
-			if n := s.count(`select count(*) from connect_provider.inbox`); n != 5 {
-				t.Errorf("%d commands decided while the lane is held, want the 5 before it", n)
-			}
-			if !l.held.Load() {
-				t.Error("metrics do not say that the lane is held")
-			}
-			want := "connected"
-			if way == "skip" {
-				want = "internal_error"
-				s.platform(`update connect_provider.lanes set skip_sequence = $2, skip_reason = 'told to' where lane = $1`, lane.String(), int64(batch[5].Sequence))
-			} else {
-				s.platform(`drop trigger refuse_c5 on connect_provider.inbox`)
-			}
-			if err := <-applied; err != nil {
-				t.Fatal(err)
-			}
-			close(l.publisher.queue)
-			if err := <-done; err != nil {
-				t.Fatal(err)
-			}
-			events := s.events()
-			checkOrder(t, events)
-			if len(events) != 10 || codeOf(events[5].Event) != want || codes(events)["connected"] < 9 {
-				t.Errorf("outcomes %v, the held one %s, want %s", codes(events), codeOf(events[5].Event), want)
-			}
-			if n := s.count(`select count(*) from connect_provider.lanes where held_since is not null or skip_sequence is not null`); n != 0 {
-				t.Error("the lane still says that it is held")
-			}
-		})
 	}
 }

@@ -14,9 +14,6 @@ import (
 )
 
 const (
-	// unknownPatience is how long an error that nobody classified may last
-	// while other lanes commit, before the batch is halved.
-	unknownPatience = time.Minute
 	// publishPatience is how long a lane that is handed back goes on trying to
 	// publish what it has committed.
 	publishPatience = 3 * time.Second
@@ -38,7 +35,10 @@ type laneRun struct {
 	publisher *publisher
 	reached   atomic.Pointer[messages.Position] // the row's, for other goroutines
 	held      atomic.Bool
-	granted   func() // gives back the slot that the next try has already
+	paused    atomic.Bool
+	nudged    chan struct{} // told when there may be news of a pause or a skip
+	granted   func()        // gives back the slot that the next try has already
+	span      *batchSpan    // of the batch at hand
 
 	ctx      context.Context // ends when the lane is dropped
 	drop     context.CancelCauseFunc
@@ -53,7 +53,7 @@ type laneRun struct {
 }
 
 func newLaneRun(ctx context.Context, w *Worker, row laneRow) *laneRun {
-	l := &laneRun{worker: w, lane: row.lane, row: row, drain: make(chan struct{}), ended: make(chan struct{})}
+	l := &laneRun{worker: w, lane: row.lane, row: row, drain: make(chan struct{}), ended: make(chan struct{}), nudged: make(chan struct{}, 1)}
 	l.ctx, l.drop = context.WithCancelCause(ctx)
 	l.reach()
 	return l
@@ -130,6 +130,7 @@ func (l *laneRun) takeOver(ctx context.Context) error {
 	relay, err := outbox.NewRelay(outbox.RelayConfig{
 		NATS: l.worker.config.NATS, Lane: l.lane, Logger: l.worker.logger, Metrics: l.worker.metrics.outbox,
 		Confirm: l.confirm, Remember: l.beginReplay, Timeout: l.worker.config.PublishTimeout,
+		TracerProvider: l.worker.config.TracerProvider,
 	})
 	if err != nil {
 		return err
@@ -167,7 +168,9 @@ func (l *laneRun) takeOver(ctx context.Context) error {
 // follow reads the lane's commands and applies them, one reader after another,
 // until the lane is asked to finish.
 func (l *laneRun) follow(ctx context.Context) error {
+	retry := newBackOff()
 	for {
+		from := l.row.position()
 		var r *reader
 		err := l.insist(ctx, "read its stream", func() (err error) {
 			r, err = l.open(ctx)
@@ -186,6 +189,16 @@ func (l *laneRun) follow(ctx context.Context) error {
 		if r.err != nil {
 			l.worker.metrics.reopened(l.lane.Class)
 			l.worker.logger.Info("reading again from the cursor", zap.Stringer("lane", l.lane), zap.Uint64("cursor", l.row.cursor), zap.NamedError("because", r.err))
+		}
+		// a consumer that ends as soon as it is made must not be made in a circle
+		if from != l.row.position() {
+			retry.Reset()
+		}
+		if err := l.rest(ctx, retry.NextBackOff(), nil); err != nil {
+			if errors.Is(err, errHandedBack) {
+				return nil
+			}
+			return err
 		}
 	}
 }
@@ -233,8 +246,9 @@ func (l *laneRun) consume(ctx context.Context, r *reader) (finished bool, err er
 			}
 			l.granted = release
 			l.applying.Store(int64(len(batch)))
-			l.oldest.Store(batch[0].Time.UnixNano())
-			err = l.apply(ctx, batch, unknownPatience)
+			l.span = l.worker.tracing.process(l.lane, batch)
+			err = l.apply(ctx, batch, l.worker.config.HoldAfter)
+			l.span.end(ctx, err)
 			l.applying.Store(0)
 			if errors.Is(err, errHandedBack) {
 				return true, nil // what is not applied is read again by the next owner

@@ -105,6 +105,9 @@ func (l *laneRun) rebase(ctx context.Context, to laneRow) error {
 		to.streamCreated, to.generation, int64(to.cursor), to.cursorTime)
 	if err == nil {
 		l.row.streamCreated, l.row.generation, l.row.cursor, l.row.cursorTime = to.streamCreated, to.generation, to.cursor, to.cursorTime
+		if l.row.replay != nil && l.row.replay.Until.Generation < to.generation {
+			l.row.replay = nil
+		}
 		l.reach()
 	}
 	return err
@@ -121,8 +124,9 @@ func (l *laneRun) hold(ctx context.Context, received *messages.Received, cause e
 		l.worker.logger.Warn("a lane is held and its row can't say so", zap.Stringer("lane", l.lane), zap.Error(err))
 	}
 	if !l.held.Swap(true) {
-		l.worker.logger.Error("lane held: one command can't be applied for a reason that is not known; mend the cause, or skip the command",
-			zap.Stringer("lane", l.lane), zap.Uint64("sequence", received.Sequence), zap.NamedError("cause", cause))
+		l.worker.logger.Error("lane held: one command can't be applied; mend the cause, and the lane goes on by itself, or give the command up with connectctl skip",
+			zap.Stringer("lane", l.lane), zap.Uint64("sequence", received.Sequence), zap.String("org", received.Organization.Token),
+			zap.NamedError("cause", cause), zap.String("skip_with", fmt.Sprintf("connectctl skip --lane %s --sequence %d --reason TEXT", l.lane, received.Sequence)))
 	}
 	return skip, reason
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,6 +42,10 @@ var loadConnectionsSQL string
 //go:embed sql/load_inbox.sql
 var loadInboxSQL string
 
+// errLoading says that a batch failed while its state was read, before anything
+// of it was written.
+var errLoading = errors.New("lock and load")
+
 // wanted lists, each once and sorted, what a batch can touch.
 type wanted struct {
 	organizations  []string
@@ -48,13 +53,17 @@ type wanted struct {
 	configurations []configurationKey
 	numbers        []string
 	inbox          []inboxKey
+	tokens         []string
 }
 
-func wantedBy(batch []*messages.Received) wanted {
+func wantedBy(batch []*messages.Received, poisoned map[uint64]string) wanted {
 	var w wanted
 	for _, received := range batch {
 		w.inbox = append(w.inbox, inboxKey{received.Organization.Token, received.Key()})
-		if received.Malformed != nil || !received.Organization.Canonical() {
+		w.tokens = append(w.tokens, received.Organization.Token)
+		// of a poisoned command nothing is read: reading it may be what fails
+		_, broken := poisoned[received.Sequence]
+		if broken || received.Malformed != nil || !received.Organization.Canonical() {
 			continue
 		}
 		handle, command := received.Organization.Handle, &received.Command
@@ -67,6 +76,7 @@ func wantedBy(batch []*messages.Received) wanted {
 	}
 	w.organizations = sortedSet(w.organizations, strings.Compare)
 	w.numbers = sortedSet(w.numbers, strings.Compare)
+	w.tokens = sortedSet(w.tokens, strings.Compare)
 	w.bridges = sortedSet(w.bridges, compareBridgeKeys)
 	w.configurations = sortedSet(w.configurations, func(a, b configurationKey) int {
 		return cmp.Or(cmp.Compare(a.organization, b.organization), cmp.Compare(a.id, b.id))
@@ -78,21 +88,25 @@ func wantedBy(batch []*messages.Received) wanted {
 // lockAndLoad begins a transaction, takes the partition's lock and reads the
 // batch's state, in one round trip; a second one where a bridge's providers or
 // a reused id need a closer look. On an error the transaction is still open.
-func lockAndLoad(ctx context.Context, conn *pgx.Conn, lane messages.Lane, idleTimeout time.Duration, batch []*messages.Received) (*state, error) {
-	w := wantedBy(batch)
+func lockAndLoad(ctx context.Context, conn *pgx.Conn, lane messages.Lane, idleTimeout time.Duration, batch []*messages.Received, poisoned map[uint64]string) (*state, error) {
+	w := wantedBy(batch, poisoned)
 	s := newState(len(batch))
 	var q pgx.Batch
 	q.Queue("begin isolation level read committed read write")
 	q.Queue(prepareSQL, fmt.Sprint(idleTimeout.Milliseconds()))
 	q.Queue(lockSQL, lane.Number)
-	q.Queue(loadOrganizationsSQL, w.organizations).Query(s.scanOrganizations)
-	bounds := s.queueBridges(&q, w.bridges)
-	s.queueConfigurations(&q, w.configurations)
-	q.Queue(loadNumbersSQL, w.numbers).Query(s.scanNumbers)
-	q.Queue(loadConnectionsSQL, w.numbers).Query(s.scanConnections)
+	s.queuePauses(&q, lane.Class, w.tokens)
 	s.queueInbox(&q, w.inbox)
+	var bounds map[bridgeKey][2]string
+	if len(w.organizations) > 0 {
+		q.Queue(loadOrganizationsSQL, w.organizations).Query(s.scanOrganizations)
+		bounds = s.queueBridges(&q, w.bridges)
+		s.queueConfigurations(&q, w.configurations)
+		q.Queue(loadNumbersSQL, w.numbers).Query(s.scanNumbers)
+		q.Queue(loadConnectionsSQL, w.numbers).Query(s.scanConnections)
+	}
 	if err := conn.SendBatch(ctx, &q).Close(); err != nil {
-		return nil, fmt.Errorf("lock and load: %w", err)
+		return nil, fmt.Errorf("%w: %w", errLoading, err)
 	}
 	return s, s.lookCloser(ctx, conn, batch, bounds)
 }
@@ -138,7 +152,7 @@ func (s *state) lookCloser(ctx context.Context, conn *pgx.Conn, batch []*message
 		s.queueInbox(&q, sortedSet(positions, compareInboxKeys))
 	}
 	if err := conn.SendBatch(ctx, &q).Close(); err != nil {
-		return fmt.Errorf("load: %w", err)
+		return fmt.Errorf("%w: %w", errLoading, err)
 	}
 	return nil
 }

@@ -22,9 +22,9 @@ type metrics struct {
 	isolations   *prometheus.CounterVec
 	lost         *prometheus.CounterVec
 	reopens      *prometheus.CounterVec
-	fill         *prometheus.GaugeVec
 	early        *prometheus.CounterVec
 	doubts       prometheus.Counter
+	questions    *prometheus.CounterVec
 }
 
 func newMetrics(registerer prometheus.Registerer, w *Worker) *metrics {
@@ -49,12 +49,10 @@ func newMetrics(registerer prometheus.Registerer, w *Worker) *metrics {
 		lost:       counter("ranges_lost_total", "Times a command stream was found cut back, replaced, or purged beyond what a restored database lacks, for each lane.", "class", "kind"),
 		reopens:    counter("reader_restarts_total", "Times a lane's consumer was made anew.", "class"),
 		early:      counter("early_purges_total", "Purges of applied commands inside the replay window, because the stream was nearly full.", "class"),
+		questions:  counter("outcome_requests_total", "Questions for outcomes, by result: answered, bad_request, unavailable (the database), ignored (the reply subject is no inbox).", "result"),
 		doubts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "connect_provider_commits_in_doubt_total", Help: "COMMITs that were not answered, so that the database had to be asked what happened.",
 		}),
-		fill: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "connect_provider_stream_fill_ratio", Help: "How full a command stream is, from 0 to 1; reported by the owner of its lane 0.",
-		}, []string{"class"}),
 	}
 	for _, class := range messages.Classes() {
 		name := class.String()
@@ -78,8 +76,11 @@ func newMetrics(registerer prometheus.Registerer, w *Worker) *metrics {
 	for _, change := range []string{"claimed", "released", "lost"} {
 		m.leases.WithLabelValues(change)
 	}
+	for _, result := range []string{"answered", "bad_request", "unavailable", "ignored"} {
+		m.questions.WithLabelValues(result)
+	}
 	registerer.MustRegister(m.outcomes, m.repeats, m.batchSize, m.stageSeconds, m.retries, m.leases,
-		m.isolations, m.lost, m.reopens, m.early, m.doubts, m.fill, &lagCollector{worker: w})
+		m.isolations, m.lost, m.reopens, m.early, m.doubts, m.questions, &lagCollector{worker: w})
 	return m
 }
 
@@ -106,6 +107,8 @@ func (m *metrics) decided(lane messages.Lane, decisions []decision) {
 	m.repeats.WithLabelValues(class).Add(float64(repeats))
 }
 
+func (m *metrics) asked(result string) { m.questions.WithLabelValues(result).Inc() }
+
 // stages returns a function that is called at the end of each stage.
 func (m *metrics) stages(class messages.Class) func(stage string) {
 	start := time.Now()
@@ -129,9 +132,6 @@ func (m *metrics) earlyPurge(traffic messages.Class) { m.early.WithLabelValues(t
 func (m *metrics) lostRange(traffic messages.Class, kind string) {
 	m.lost.WithLabelValues(traffic.String(), kind).Inc()
 }
-func (m *metrics) streamFill(traffic messages.Class, fill float64) {
-	m.fill.WithLabelValues(traffic.String()).Set(fill)
-}
 
 // lagCollector reads the lanes of this worker when it is asked.
 type lagCollector struct{ worker *Worker }
@@ -140,15 +140,20 @@ var (
 	lagMessages = prometheus.NewDesc("connect_provider_lane_lag_messages", "Messages of an owned lane that are not applied yet.", []string{"lane"}, nil)
 	lagSeconds  = prometheus.NewDesc("connect_provider_lane_lag_seconds", "Age of the oldest message of an owned lane that has been read and not applied, 0 without one.", []string{"lane"}, nil)
 	oldestAge   = prometheus.NewDesc("connect_provider_oldest_undecided_seconds", "Age of the oldest undecided command over all owned lanes of a class.", []string{"class"}, nil)
+	lanes       = prometheus.NewDesc("connect_provider_lanes", "Lanes that a class has, as the database has it recorded; not there until the worker knows.", []string{"class"}, nil)
 	ownedLanes  = prometheus.NewDesc("connect_provider_lanes_owned", "Lanes that this worker owns.", []string{"class"}, nil)
+	readLanes   = prometheus.NewDesc("connect_provider_lanes_reading", "Owned lanes that are reading their stream; the others are being taken over, or can't.", []string{"class"}, nil)
 	heldLanes   = prometheus.NewDesc("connect_provider_lanes_held", "Owned lanes that stand still at a command which can't be applied.", []string{"class"}, nil)
+	pausedLanes = prometheus.NewDesc("connect_provider_lanes_paused", "Owned lanes that wait because an operator has paused the organization or class of their next command.", []string{"class"}, nil)
 	depth       = prometheus.NewDesc("connect_provider_outbox_depth", "Outcome events of owned lanes that are committed and not published yet.", []string{"class"}, nil)
+	fill        = prometheus.NewDesc("connect_provider_stream_fill_ratio", "How full a command stream is, from 0 to 1; reported by the owner of its lane 0.", []string{"class"}, nil)
+	eventsFill  = prometheus.NewDesc("connect_provider_events_stream_fill_ratio", "How full the events stream is, from 0 to 1; reported by the owner of lane c0.", nil, nil)
 	ready       = prometheus.NewDesc("connect_provider_ready", "1 if the worker can work, 0 if it can't.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *lagCollector) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{lagMessages, lagSeconds, oldestAge, ownedLanes, heldLanes, depth, ready} {
+	for _, d := range []*prometheus.Desc{lagMessages, lagSeconds, oldestAge, lanes, ownedLanes, readLanes, heldLanes, pausedLanes, depth, fill, eventsFill, ready} {
 		descriptions <- d
 	}
 }
@@ -158,7 +163,7 @@ func (c *lagCollector) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-	type sum struct{ owned, held, unpublished, oldest float64 }
+	type sum struct{ owned, reading, held, paused, unpublished, oldest float64 }
 	sums := map[messages.Class]*sum{messages.Interactive: {}, messages.Bulk: {}}
 	now := time.Now()
 	seen := map[messages.Lane]bool{}
@@ -174,14 +179,28 @@ func (c *lagCollector) Collect(out chan<- prometheus.Metric) {
 		s.owned++
 		s.oldest = max(s.oldest, age.Seconds())
 		s.unpublished += float64(run.unpublished.Load())
+		if run.reader.Load() != nil {
+			s.reading++
+		}
 		if run.held.Load() {
 			s.held++
+		}
+		if run.paused.Load() {
+			s.paused++
+		}
+		if run.lane.Number == 0 {
+			c.collectFill(run.lane.Class, gauge)
 		}
 	}
 	for class, s := range sums {
 		name := class.String()
+		if n := c.worker.lanesOf(class); n > 0 {
+			gauge(lanes, float64(n), name)
+		}
 		gauge(ownedLanes, s.owned, name)
+		gauge(readLanes, s.reading, name)
 		gauge(heldLanes, s.held, name)
+		gauge(pausedLanes, s.paused, name)
 		gauge(oldestAge, s.oldest, name)
 		gauge(depth, s.unpublished, name)
 	}
@@ -190,4 +209,15 @@ func (c *lagCollector) Collect(out chan<- prometheus.Metric) {
 		working = 0
 	}
 	gauge(ready, working)
+}
+
+// collectFill tells how full the streams are that the owner of a class's lane 0
+// looks after, as far as its upkeep could see them the last time.
+func (c *lagCollector) collectFill(class messages.Class, gauge func(*prometheus.Desc, float64, ...string)) {
+	if ratio, ok := c.worker.fills.Load(class.Stream()); ok {
+		gauge(fill, ratio.(float64), class.String())
+	}
+	if ratio, ok := c.worker.fills.Load(messages.EventsStream); ok && class == messages.Interactive {
+		gauge(eventsFill, ratio.(float64))
+	}
 }

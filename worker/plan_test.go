@@ -28,13 +28,14 @@ func TestPlansUseIndexes(t *testing.T) {
 
 	load := func(look func(state *state, statements map[string]string)) {
 		t.Helper()
-		state, err := lockAndLoad(ctx, conn.Conn(), lane, time.Minute, batch)
+		state, err := lockAndLoad(ctx, conn.Conn(), lane, time.Minute, batch, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		// the closer look is taken only where a bridge has several providers
 		var q pgx.Batch
 		q.Queue(loadBridgeProvidersSQL, []string{}, []string{}, 1)
+		q.Queue(loadOutcomesSQL, "org-0", []string{}) // under the same settings
 		if err := conn.SendBatch(ctx, &q).Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -56,11 +57,15 @@ func TestPlansUseIndexes(t *testing.T) {
 		for name, sql := range map[string]string{
 			"organizations": loadOrganizationsSQL, "bridges": loadBridgesSQL, "bridge_providers": loadBridgeProvidersSQL,
 			"configurations": loadConfigurationsSQL, "numbers": loadNumbersSQL, "connections": loadConnectionsSQL, "inbox": loadInboxSQL,
+			"outcomes": loadOutcomesSQL,
 		} {
 			plan := explain(t, conn.Conn(), statements[sql])
 			if strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Hash Join") || strings.Contains(plan, "Merge Join") || !strings.Contains(plan, "Index") {
 				t.Errorf("the plan of load_%s reads a whole table:\n%s", name, plan)
 			}
+		}
+		if plan := explain(t, conn.Conn(), statements[loadOutcomesSQL]); !strings.Contains(plan, "Index Cond: ((org_token = $1) AND (key = wanted.key))") {
+			t.Errorf("the plan of load_outcomes reads all of an organization:\n%s", plan)
 		}
 	}
 	load(check) // the plans made for empty tables

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"connect-provider/messages"
 	"connect-provider/outbox"
 )
@@ -14,7 +16,7 @@ import (
 // bounds the outbox when the events stream is slow or full.
 type publisher struct {
 	relay *outbox.Relay
-	queue chan []outbox.Row
+	queue chan committed
 	done  chan struct{} // closed when run has ended
 	wake  chan struct{} // told when something was published
 
@@ -25,6 +27,12 @@ type publisher struct {
 	state progress
 }
 
+// committed are the events of one transaction, and the span of its batch.
+type committed struct {
+	rows []outbox.Row
+	span trace.SpanContext
+}
+
 // progress is what a publisher has reached.
 type progress struct {
 	published messages.Position // the outbox rows up to here are in the stream
@@ -33,7 +41,7 @@ type progress struct {
 }
 
 func newPublisher(relay *outbox.Relay, waiting *atomic.Int64, held *budget) *publisher {
-	return &publisher{relay: relay, waiting: waiting, held: held, queue: make(chan []outbox.Row), done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	return &publisher{relay: relay, waiting: waiting, held: held, queue: make(chan committed), done: make(chan struct{}), wake: make(chan struct{}, 1)}
 }
 
 // run publishes what is enqueued until the queue is closed, the context ends,
@@ -44,11 +52,12 @@ func (p *publisher) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case rows, more := <-p.queue:
+		case next, more := <-p.queue:
 			if !more {
 				return nil
 			}
-			err := p.relay.Publish(ctx, rows)
+			rows := next.rows
+			err := p.relay.Publish(within(ctx, next.span), rows)
 			p.held.give(payloads(rows))
 			if err != nil {
 				return err
@@ -57,6 +66,14 @@ func (p *publisher) run(ctx context.Context) error {
 			p.note(rows)
 		}
 	}
+}
+
+// within returns ctx with a span, so that others become its children.
+func within(ctx context.Context, span trace.SpanContext) context.Context {
+	if !span.IsValid() {
+		return ctx
+	}
+	return trace.ContextWithSpanContext(ctx, span)
 }
 
 // resume publishes what the former owner left.
@@ -81,15 +98,16 @@ func (p *publisher) note(rows []outbox.Row) {
 	}
 }
 
-// enqueue hands over rows, waiting while the queue is full.
-func (p *publisher) enqueue(ctx context.Context, rows []outbox.Row) error {
+// enqueue hands over rows, waiting while the queue is full, with the span of the
+// batch that they are of.
+func (p *publisher) enqueue(ctx context.Context, rows []outbox.Row, span trace.SpanContext) error {
 	if len(rows) == 0 {
 		return nil
 	}
 	p.waiting.Add(int64(len(rows)))
 	p.held.take(payloads(rows))
 	select {
-	case p.queue <- rows:
+	case p.queue <- committed{rows, span}:
 		return nil
 	case <-p.done:
 		p.held.give(payloads(rows))

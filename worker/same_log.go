@@ -83,7 +83,7 @@ func (l *laneRun) compareLog(ctx context.Context) (mark *cursorMark, to *laneRow
 
 // holds tells whether the stream has a certain message of the lane.
 func (l *laneRun) holds(ctx context.Context, mark cursorMark) (bool, error) {
-	found, err := find(ctx, l.worker.js, l.lane.Class.Stream(), question{Sequence: mark.sequence})
+	found, err := FindStored(ctx, l.worker.js, l.lane.Class.Stream(), StoredQuestion{Sequence: mark.sequence})
 	return found != nil && found.Time.UnixNano() == mark.time, err
 }
 

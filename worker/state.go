@@ -75,6 +75,7 @@ type state struct {
 	numbers        map[string]phoneNumber
 	connections    map[string]*connection
 	inbox          map[inboxKey][16]byte // digest of what was decided
+	pauses         map[string]Pause      // by organization token, '' for the whole class
 }
 
 func newState(size int) *state {
@@ -85,6 +86,7 @@ func newState(size int) *state {
 		numbers:        make(map[string]phoneNumber, size),
 		connections:    make(map[string]*connection, size),
 		inbox:          make(map[inboxKey][16]byte, size),
+		pauses:         make(map[string]Pause),
 	}
 }
 

@@ -16,29 +16,30 @@ const (
 	noMessage = 10037
 )
 
-// question asks a stream for one of its messages: the one with a sequence, the
-// first of a subject from a sequence on, or the first from a time on.
-type question struct {
-	Sequence    uint64     `json:"seq,omitempty"`
-	NextFor     string     `json:"next_by_subj,omitempty"`
-	StartTime   *time.Time `json:"start_time,omitempty"`
-	WithoutHead bool       `json:"no_hdr"`
+// StoredQuestion asks a stream for one of its messages: the one with a
+// sequence, or the first of a subject from a sequence on.
+type StoredQuestion struct {
+	Sequence uint64 `json:"seq,omitempty"`
+	// NextFor is a subject filter.
+	NextFor string `json:"next_by_subj,omitempty"`
 }
 
-// storedMark is a message's place and time.
-type storedMark struct {
+// StoredMark is a message's place in its stream, and when it was stored.
+type StoredMark struct {
 	Sequence uint64    `json:"seq"`
 	Time     time.Time `json:"time"`
 }
 
-// find asks a stream's leader where a message stands, nil if there is none.
-// The jetstream package's own way fails on a message whose header it can't
-// parse, and publishers decide what is in a header.
-func find(ctx context.Context, js jetstream.JetStream, stream string, q question) (*storedMark, error) {
+// FindStored asks a stream's leader where a message stands, and returns nil if
+// there is none. The jetstream package's own way fails on a message whose
+// header it can't parse, and publishers decide what is in a header.
+func FindStored(ctx context.Context, js jetstream.JetStream, stream string, q StoredQuestion) (*StoredMark, error) {
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
-	q.WithoutHead = true
-	request, err := json.Marshal(q)
+	request, err := json.Marshal(struct {
+		StoredQuestion
+		WithoutHead bool `json:"no_hdr"`
+	}{q, true})
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +48,7 @@ func find(ctx context.Context, js jetstream.JetStream, stream string, q question
 		return nil, fmt.Errorf("message of %s: %w", stream, err)
 	}
 	var answer struct {
-		Message *storedMark `json:"message"`
+		Message *StoredMark `json:"message"`
 		Error   *struct {
 			Code        int    `json:"err_code"`
 			Description string `json:"description"`

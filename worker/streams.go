@@ -99,13 +99,13 @@ func checkStreams(ctx context.Context, js jetstream.JetStream) (map[messages.Cla
 		}
 		number, err := messages.LanesOf(config)
 		if err != nil {
-			return nil, fmt.Errorf("%w: stream %s: %w; the README says how to change the number of lanes", ErrStreams, class.Stream(), err)
+			return nil, fmt.Errorf("%w: stream %s: %w; deploy/RUNBOOK.md says how to change the number of lanes", ErrStreams, class.Stream(), err)
 		}
 		lanes[class] = number
 		problems = appendFatal(problems, messages.CompareStream(config, messages.CommandsStreamConfig(class, messages.StreamOptions{Lanes: number})))
 	}
 	if interactive, bulk := lanes[messages.Interactive], lanes[messages.Bulk]; interactive != bulk {
-		return nil, fmt.Errorf("%w: %s is cut into %d lanes and %s into %d; they must be the same number, so that one lock serializes both lanes of an organization; the README says how to change it",
+		return nil, fmt.Errorf("%w: %s is cut into %d lanes and %s into %d; they must be the same number, so that one lock serializes both lanes of an organization; deploy/RUNBOOK.md says how to change it",
 			ErrStreams, messages.Interactive.Stream(), interactive, messages.Bulk.Stream(), bulk)
 	}
 	config, err := streamConfig(ctx, js, messages.EventsStream)
@@ -155,7 +155,7 @@ func (w *Worker) recordLanes(ctx context.Context, lanes map[messages.Class]int) 
 			return fmt.Errorf("record lanes: %w", err)
 		}
 		if recorded != number {
-			return fmt.Errorf("%w: stream %s is cut into %d lanes, the database was set up for %d; the README says how to change the number of lanes",
+			return fmt.Errorf("%w: stream %s is cut into %d lanes, the database was set up for %d; deploy/RUNBOOK.md says how to change the number of lanes",
 				ErrStreams, class.Stream(), number, recorded)
 		}
 		w.mu.Lock()

@@ -24,8 +24,8 @@ const (
 	commitTimeout = 30 * time.Second
 )
 
-// transact applies one batch in one transaction: lock, load, decide, write,
-// commit. It returns what was decided and the outbox rows that now wait to be
+// transact applies one batch, up to its first paused command, in one
+// transaction: lock, load, decide, write, commit. It returns what was decided and the outbox rows that now wait to be
 // published. When it returns an error other than errInDoubt, nothing has
 // happened.
 func (l *laneRun) transact(ctx context.Context, batch []*messages.Received, poisoned map[uint64]string) (decisions []decision, rows []outbox.Row, move cursorMove, err error) {
@@ -38,7 +38,10 @@ func (l *laneRun) transact(ctx context.Context, batch []*messages.Received, pois
 	bounded, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
 
-	s, err := lockAndLoad(bounded, conn.Conn(), l.lane, l.worker.config.LeaseTTL, batch)
+	s, err := lockAndLoad(bounded, conn.Conn(), l.lane, l.worker.config.LeaseTTL, batch, poisoned)
+	if err == nil {
+		batch, err = s.beforePause(batch)
+	}
 	if err != nil {
 		return nil, nil, move, rollback(conn, err)
 	}
@@ -53,6 +56,7 @@ func (l *laneRun) transact(ctx context.Context, batch []*messages.Received, pois
 		return nil, nil, move, rollback(conn, err)
 	}
 	stage("write")
+	l.span.settling(move.to, len(batch))
 	if err := commit(conn); err != nil {
 		return decisions, rows, move, err
 	}

@@ -17,9 +17,12 @@ import (
 //go:embed sql/lane_positions.sql
 var lanePositionsSQL string
 
-// crowded is the part of a command stream's limit above which applied
-// commands are purged before the replay window has passed.
-const crowded = 0.8
+//go:embed sql/mark_passed.sql
+var markPassedSQL string
+
+// Crowded is the part of a command stream's limit above which applied commands
+// are purged before the replay window has passed.
+const Crowded = 0.8
 
 // upkeep purges the command streams and prunes the tables from time to time,
 // until the context ends. Of all workers, only the owner of a class's lane 0
@@ -35,6 +38,7 @@ func (w *Worker) upkeep(ctx context.Context) {
 		}
 		for _, class := range messages.Classes() {
 			if !w.owns(messages.Lane{Class: class, Number: 0}) {
+				w.fills.Delete(class.Stream())
 				continue
 			}
 			if err := w.purge(ctx, class); err != nil && ctx.Err() == nil {
@@ -42,7 +46,11 @@ func (w *Worker) upkeep(ctx context.Context) {
 			}
 		}
 		if !w.owns(messages.Lane{Class: messages.Interactive, Number: 0}) {
+			w.fills.Delete(messages.EventsStream)
 			continue
+		}
+		if _, _, err := w.look(ctx, messages.EventsStream); err != nil && ctx.Err() == nil {
+			w.logger.Warn("events stream not seen, will retry", zap.Error(err))
 		}
 		inbox, deadLetters, err := outbox.Prune(ctx, w.pool, w.config.InboxRetention, w.config.DeadLetterRetention)
 		if err != nil && ctx.Err() == nil {
@@ -67,7 +75,7 @@ func (w *Worker) owns(lane messages.Lane) bool {
 // replay window no longer covers; above 80% of the stream's limit the window
 // does not count. It purges by sequence: filtered purges cost 25 times as much.
 func (w *Worker) purge(ctx context.Context, class messages.Class) error {
-	stream, err := w.js.Stream(ctx, class.Stream())
+	stream, fill, err := w.look(ctx, class.Stream())
 	if err != nil {
 		return err
 	}
@@ -79,10 +87,8 @@ func (w *Worker) purge(ctx context.Context, class messages.Class) error {
 	if err != nil || passed == 0 {
 		return err
 	}
-	fill := fillOf(info)
-	w.metrics.streamFill(class, fill)
 	upTo := passed
-	if fill < crowded {
+	if fill < Crowded {
 		if upTo, err = w.beforeWindow(ctx, class, info, passed); err != nil {
 			return err
 		}
@@ -133,7 +139,7 @@ func (w *Worker) passed(ctx context.Context, class messages.Class, info *jetstre
 			return 0, nil
 		}
 		if uint64(l.Cursor) >= info.State.FirstSeq {
-			at, err := find(ctx, w.js, class.Stream(), question{Sequence: uint64(l.Cursor)})
+			at, err := FindStored(ctx, w.js, class.Stream(), StoredQuestion{Sequence: uint64(l.Cursor)})
 			if err != nil {
 				return 0, fmt.Errorf("cursor of lane %s: %w", lane, err)
 			}
@@ -145,7 +151,7 @@ func (w *Worker) passed(ctx context.Context, class messages.Class, info *jetstre
 		if uint64(l.Cursor) >= passed {
 			continue
 		}
-		next, err := find(ctx, w.js, class.Stream(), question{Sequence: uint64(l.Cursor) + 1, NextFor: lane.CommandFilter()})
+		next, err := FindStored(ctx, w.js, class.Stream(), StoredQuestion{Sequence: uint64(l.Cursor) + 1, NextFor: lane.CommandFilter()})
 		if err != nil {
 			return 0, fmt.Errorf("next message of lane %s: %w", lane, err)
 		}
@@ -156,28 +162,38 @@ func (w *Worker) passed(ctx context.Context, class messages.Class, info *jetstre
 	return passed, nil
 }
 
-// beforeWindow returns the last sequence, at most passed, whose message is
-// older than the replay window.
+// beforeWindow returns the last sequence, at most passed, that was applied
+// before the replay window began. When a command was published does not matter:
+// after an outage longer than the window all that waited is still old, and a
+// restored database lacks it all the same.
 func (w *Worker) beforeWindow(ctx context.Context, class messages.Class, info *jetstream.StreamInfo, passed uint64) (uint64, error) {
-	start := time.Now().Add(-w.config.ReplayWindow)
-	if info.State.LastTime.Before(start) {
+	if w.config.ReplayWindow == 0 {
 		return passed, nil
 	}
-	if info.State.FirstTime.After(start) {
-		return 0, nil
-	}
-	first, err := find(ctx, w.js, class.Stream(), question{StartTime: &start})
+	var before int64
+	err := w.pool.QueryRow(ctx, markPassedSQL, class.Letter(), info.Created.UnixNano(), int64(passed), w.config.ReplayWindow.Seconds()).Scan(&before)
 	if err != nil {
 		return 0, fmt.Errorf("beginning of the replay window: %w", err)
 	}
-	if first == nil {
-		return 0, nil
-	}
-	return min(passed, first.Sequence-1), nil
+	return min(passed, uint64(before)), nil
 }
 
-// fillOf is how full a stream is, from 0 to 1, by the limit that is nearest.
-func fillOf(info *jetstream.StreamInfo) float64 {
+// look asks how a stream is and notes how full, for the metrics. A stream that
+// can't be looked at is noted as unknown, not as it was.
+func (w *Worker) look(ctx context.Context, name string) (jetstream.Stream, float64, error) {
+	stream, err := w.js.Stream(ctx, name)
+	if err != nil {
+		w.fills.Delete(name)
+		return nil, 0, err
+	}
+	fill := StreamFill(stream.CachedInfo())
+	w.fills.Store(name, fill)
+	return stream, fill, nil
+}
+
+// StreamFill returns how full a stream is, from 0 to 1, by the limit that is
+// nearest.
+func StreamFill(info *jetstream.StreamInfo) float64 {
 	fill := 0.0
 	if limit := info.Config.MaxBytes; limit > 0 {
 		fill = float64(info.State.Bytes) / float64(limit)

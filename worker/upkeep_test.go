@@ -101,7 +101,8 @@ func TestPurgeStopsAtTheSlowestLane(t *testing.T) {
 	purgedTo(22)
 }
 
-// TestPurgeKeepsTheReplayWindow purges what is older and keeps what is younger.
+// TestPurgeKeepsTheReplayWindow purges what was applied before it and keeps
+// what was applied in it, whenever it was published.
 func TestPurgeKeepsTheReplayWindow(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -114,26 +115,54 @@ func TestPurgeKeepsTheReplayWindow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for i := range 3 {
-		s.publish(messages.Interactive, handle, connectCommand(fmt.Sprintf("old%d", i), "b0", 1, number("+1555", i)))
+	for i := range 6 {
+		s.publish(messages.Interactive, handle, connectCommand(fmt.Sprintf("c%d", i), "b0", 1, number("+1555", i)))
 	}
-	parted := time.Now()
-	systemtest.Eventually(t, "a moment between old and young", func() error {
-		if time.Since(parted) < 200*time.Millisecond {
-			return fmt.Errorf("not yet")
+	// published before the window, as after a long outage
+	d.w.config.ReplayWindow = time.Hour
+	work := func(n int) {
+		t.Helper()
+		l, err := d.acquire(messages.Lane{Class: messages.Interactive, Number: 0})
+		if err != nil {
+			t.Fatal(err)
 		}
-		return nil
-	})
-	for i := range 3 {
-		s.publish(messages.Interactive, handle, connectCommand(fmt.Sprintf("young%d", i), "b0", 1, number("+1555", i)))
+		batch, err := d.next(l, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.apply(l, batch); err != nil {
+			t.Fatal(err)
+		}
 	}
-	d.drain(t, messages.Lane{Class: messages.Interactive, Number: 0}, 10)
-	d.w.config.ReplayWindow = time.Since(parted) - 100*time.Millisecond
-	if err := d.w.purge(ctx, messages.Interactive); err != nil {
-		t.Fatal(err)
+	hoursPass := func(hours float64) {
+		t.Helper()
+		s.platform(fmt.Sprintf(`update connect_provider.purge_marks set marked_at = marked_at - make_interval(mins => %d)`, int(hours*60)))
 	}
-	if first := s.firstSequence(messages.Interactive); first != 4 {
-		t.Errorf("stream begins at %d, want 4", first)
+	purgedTo := func(want uint64) {
+		t.Helper()
+		if err := d.w.purge(ctx, messages.Interactive); err != nil {
+			t.Fatal(err)
+		}
+		if first := s.firstSequence(messages.Interactive); first != want {
+			t.Errorf("stream begins at %d, want %d", first, want)
+		}
+	}
+	work(2)
+	purgedTo(1)
+	hoursPass(0.5)
+	work(2)
+	purgedTo(1)
+	hoursPass(0.6) // the first two have been applied for 1.1 hours
+	purgedTo(3)
+	hoursPass(0.6)
+	work(2)
+	purgedTo(5)
+	hoursPass(1.1)
+	purgedTo(7)
+	hoursPass(1.1)
+	purgedTo(7)
+	if n := s.count(`select count(*) from connect_provider.purge_marks`); n > 3 {
+		t.Errorf("%d marks are kept", n)
 	}
 }
 

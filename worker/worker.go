@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"connect-provider/deploy/migrations"
@@ -34,6 +35,8 @@ type Config struct {
 	Logger  *zap.Logger
 	// Registerer takes the worker's metrics.
 	Registerer prometheus.Registerer
+	// TracerProvider takes the worker's spans; nil: none are made.
+	TracerProvider trace.TracerProvider
 
 	// LeaseTTL is how long a lane stays with a worker that gives no sign of life.
 	LeaseTTL time.Duration
@@ -56,6 +59,10 @@ type Config struct {
 	DeadLetterRetention time.Duration
 	// UpkeepInterval is how often streams are purged and tables pruned.
 	UpkeepInterval time.Duration
+	// HoldAfter is how long an error that nobody classified may last, while
+	// others commit, before the command that has it is looked for and its lane
+	// held there.
+	HoldAfter time.Duration
 }
 
 // DefaultConfig returns the settings that the README's table names.
@@ -64,7 +71,7 @@ func DefaultConfig() Config {
 		LeaseTTL: 5 * time.Second, BatchSize: 1000, InFlight: 2,
 		PublishTimeout: 5 * time.Second, DrainTimeout: 20 * time.Second,
 		ReplayWindow: 72 * time.Hour, InboxRetention: 30 * 24 * time.Hour, DeadLetterRetention: 90 * 24 * time.Hour,
-		UpkeepInterval: time.Minute,
+		UpkeepInterval: time.Minute, HoldAfter: time.Minute,
 	}
 }
 
@@ -86,6 +93,7 @@ func (c Config) Validate() error {
 		"inbox retention %s: choose more than the replay window %s, or commands that are read again would be applied again", c.InboxRetention, c.ReplayWindow)
 	check(c.DeadLetterRetention > 0, "dead letter retention %s: choose more than 0", c.DeadLetterRetention)
 	check(c.UpkeepInterval > 0, "upkeep interval %s: choose more than 0", c.UpkeepInterval)
+	check(c.HoldAfter >= 0, "hold after %s: choose more than 0", c.HoldAfter)
 	return errors.Join(errs...)
 }
 
@@ -97,10 +105,13 @@ type Worker struct {
 	js      jetstream.JetStream
 	logger  *zap.Logger
 	metrics *metrics
+	tracing *tracing
 	slots   map[messages.Class]chan struct{}
 	// what all lanes hold together: messages that wait, events to be published
 	queued, unpublished budget
 	nudged              chan struct{}
+	// pauseCheck is the constant; tests that mean the nudge make it long.
+	pauseCheck time.Duration
 	// decide is the deciding function; tests put a panicking one here.
 	decide func(*state, []*messages.Received, map[uint64]string, time.Time) []decision
 
@@ -108,6 +119,7 @@ type Worker struct {
 	lastCommit atomic.Int64    // unix nanoseconds, of any lane or lease
 	laneLost   atomic.Bool     // since the lanes were last recorded
 	readiness  atomic.Pointer[error]
+	fills      sync.Map // by stream: how full upkeep found it, float64; not there if it could not look
 
 	mu      sync.Mutex
 	lanes   map[*laneRun]struct{}
@@ -118,6 +130,9 @@ var errStarting = errors.New("starting")
 
 // New returns a worker that Run starts. It dials nothing.
 func New(config Config) (*Worker, error) {
+	if config.HoldAfter == 0 {
+		config.HoldAfter = DefaultConfig().HoldAfter
+	}
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
@@ -126,9 +141,9 @@ func New(config Config) (*Worker, error) {
 		return nil, err
 	}
 	w := &Worker{
-		config: config, id: uuid.New(), pool: config.Database, js: js, logger: config.Logger,
+		config: config, id: uuid.New(), pool: config.Database, js: js, logger: config.Logger, tracing: newTracing(config),
 		queued: budget{most: queuedBudget}, unpublished: budget{most: unpublishedBudget},
-		slots: map[messages.Class]chan struct{}{}, nudged: make(chan struct{}, 1), decide: decide,
+		slots: map[messages.Class]chan struct{}{}, nudged: make(chan struct{}, 1), decide: decide, pauseCheck: pauseCheck,
 		lanes: map[*laneRun]struct{}{}, numbers: map[messages.Class]int{},
 	}
 	for _, class := range messages.Classes() {
@@ -156,19 +171,29 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer drop()
 	w.lanesCtx = lanesCtx
 	subscription, err := w.config.NATS.Subscribe(workersSubject, func(m *nats.Msg) {
-		if string(m.Data) != w.id.String() {
-			tell(w.nudged)
+		if string(m.Data) == w.id.String() {
+			return
+		}
+		tell(w.nudged)
+		for _, run := range w.runs() {
+			tell(run.nudged)
 		}
 	})
 	if err != nil {
 		return fmt.Errorf("subscribe to %s: %w", workersSubject, err)
 	}
 	defer subscription.Unsubscribe() //nolint:errcheck // the connection's end does it as well
+	outcomes, err := w.answerOutcomes()
+	if err != nil {
+		return err
+	}
+	defer outcomes.close()
 	var group sync.WaitGroup
 	group.Go(func() { _ = w.keepLeases(ctx) })
 	group.Go(func() { w.upkeep(ctx) })
 	group.Go(func() { w.watchLag(ctx) })
 	<-ctx.Done()
+	outcomes.stop()
 	group.Wait()
 	return w.shutDown(drop)
 }

@@ -41,6 +41,29 @@ func TestSettingsFromTheEnvironmentAreLoggedMasked(t *testing.T) {
 	}
 }
 
+// Not parallel: the environment is the process's.
+func TestWrongTracingVariablesAreToldBeforeAnythingIsDialled(t *testing.T) {
+	for name, value := range map[string]string{
+		"DATABASE_URL":                "postgres://h/d",
+		"NATS_URL":                    nowhere,
+		"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317",
+		"OTEL_EXPORTER_OTLP_PROTOCOL": "grcp",
+		"OTEL_EXPORTER_OTLP_HEADERS":  "api-key s3cret",
+		"OTEL_TRACES_SAMPLER":         "sometimes",
+	} {
+		t.Setenv(name, value)
+	}
+	_, stderr := runs(t, 2, "worker")
+	for _, want := range []string{"4 problems", "OTEL_EXPORTER_OTLP_ENDPOINT", `"grcp"`, "OTEL_EXPORTER_OTLP_HEADERS", `"sometimes"`} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("%s is not in %s", want, stderr)
+		}
+	}
+	if strings.Contains(stderr, "s3cret") {
+		t.Errorf("a secret is shown: %s", stderr)
+	}
+}
+
 // databasePassword is the one of the shared test server.
 func databasePassword(t *testing.T) string {
 	t.Helper()

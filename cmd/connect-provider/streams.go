@@ -33,14 +33,13 @@ type streamSettings struct {
 	BulkMaxBytes        program.Size  `env:"BULK_MAX_BYTES" help:"Size at which bulk commands are refused (default for new streams: 4GiB)."`
 	EventsMaxBytes      program.Size  `env:"EVENTS_MAX_BYTES" help:"Size at which workers wait for events to age out (default for new streams: 8GiB)."`
 	EventsMaxAge        time.Duration `env:"EVENTS_MAX_AGE" help:"How long events are kept (default for new streams: 720h)."`
-	DuplicateWindow     time.Duration `env:"DUPLICATE_WINDOW" help:"JetStream's own deduplication; the shorter, the less it can harm (default for new streams: 100ms)."`
 }
 
 func (s streamSettings) options() messages.StreamOptions {
 	return messages.StreamOptions{
 		Lanes: s.Lanes, Replicas: s.Replicas,
 		InteractiveMaxBytes: int64(s.InteractiveMaxBytes), BulkMaxBytes: int64(s.BulkMaxBytes), EventsMaxBytes: int64(s.EventsMaxBytes),
-		EventsMaxAge: s.EventsMaxAge, DuplicateWindow: s.DuplicateWindow,
+		EventsMaxAge: s.EventsMaxAge,
 	}
 }
 

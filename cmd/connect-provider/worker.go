@@ -13,6 +13,7 @@ import (
 
 	"connect-provider/cmd/internal/connection"
 	"connect-provider/cmd/internal/program"
+	"connect-provider/cmd/internal/tracing"
 	"connect-provider/worker"
 )
 
@@ -22,12 +23,14 @@ type workerCommand struct {
 	Settings workerSettings      `embed:"" envprefix:"CONNECT_PROVIDER_"`
 	Listen   string              `env:"CONNECT_PROVIDER_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where /livez, /readyz and /metrics are served, nowhere if empty (default 127.0.0.1:8080)."`
 	Log      program.Log         `embed:""`
+	Tracing  tracing.Settings    `kong:"-"` // OpenTelemetry's own variables
 }
 
 func (c *workerCommand) log() program.Log { return c.Log }
 
 func (c *workerCommand) problems(secrets *program.Secrets) []error {
 	problems := append(c.Database.Resolve(secrets), c.NATS.Resolve(secrets)...)
+	problems = append(problems, c.Tracing.Resolve(secrets)...)
 	return append(problems, c.Settings.config().Validate(), checkListen(c.Listen))
 }
 
@@ -43,12 +46,18 @@ func (c *workerCommand) run(ctx context.Context, p process) error {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
+	config := c.Settings.config()
+	spans, err := c.Tracing.Start(ctx, "connect-provider", config.Name, p.logger)
+	if err != nil {
+		return err
+	}
+	defer spans.Stop()
+	config.TracerProvider = spans.Provider()
 	pool, err := worker.NewPool(context.WithoutCancel(ctx), c.Database.PoolURL(), c.Settings.InFlight)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	config := c.Settings.config()
 	nc, err := c.NATS.Keep("connect-provider worker "+config.Name, p.logger)
 	if err != nil {
 		return fmt.Errorf("NATS: %w", err)

@@ -27,15 +27,15 @@ func (s *natsSettings) problems(secrets *program.Secrets) []error {
 }
 
 // connect dials NATS. The caller closes the connection.
-func (s *natsSettings) connect(secrets *program.Secrets) (*nats.Conn, jetstream.JetStream, error) {
+func (s *natsSettings) connect(secrets *program.Secrets, options ...nats.Option) (*nats.Conn, jetstream.JetStream, error) {
 	if s.Context == "" {
-		nc, err := s.Dial("connectctl")
+		nc, err := s.Dial("connectctl", options...)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%w; is it running? `%s dev` starts one", err, self())
 		}
 		return withJetStream(nc, natscontext.Settings{JSDomain: s.JetStream.Domain})
 	}
-	nc, settings, err := natscontext.Connect(s.Context, nats.Name("connectctl"))
+	nc, settings, err := natscontext.Connect(s.Context, append(options, nats.Name("connectctl"))...)
 	secrets.Add(settings.Password, settings.Token, settings.UserJwt)
 	if err != nil {
 		return nil, nil, fmt.Errorf("NATS by context %q: %w", s.Context, err)

@@ -6,7 +6,16 @@
 //     command had one outcome, in order (demo_audit.go).
 //   - dev (dev.go): the same system, kept in a directory, until interrupted.
 //   - publish (publish.go): publishes one command and, with --wait, tells its
-//     outcome (outcome.go).
+//     outcome (outcome.go): from its event, or, of a repeat, which has none,
+//     from what the workers remember (inquiry.go).
+//   - watch (watch.go): shows outcome events as they come (watch_printer.go), and
+//     those of the past. event_reader.go reads them through whatever happens.
+//   - pause, resume (pause.go, resume.go): stop deciding an organization's or a
+//     class's commands for a while. The rule is package worker's (its pause.go).
+//   - skip (skip.go): gives up the one command at which a lane is held.
+//   - dead-letters list, show, redrive, discard (dead_letters*.go): what became
+//     of messages that nobody could act on. masked.go keeps phone numbers out of
+//     what is shown of them.
 //   - demo-data (demo_data.go): loads the demo organizations into a database.
 //
 // The system (system.go) is NATS in this process, a private Postgres found on

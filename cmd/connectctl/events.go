@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
 
 	"connect-provider/messages"
 )
@@ -15,7 +15,7 @@ import (
 // and type.
 func eventsOf(o messages.Organization) string { return "telephony.events.*." + o.Token + ".>" }
 
-// reach is how far readEvents reads.
+// reach is how far events are read.
 type reach bool
 
 const (
@@ -30,49 +30,24 @@ const (
 // not know are passed over.
 func readEvents(ctx context.Context, js jetstream.JetStream, far reach, config jetstream.OrderedConsumerConfig,
 	take func(e *messages.Event, body []byte) bool) error {
-	config.InactiveThreshold = 30 * time.Second
-	consumer, err := js.OrderedConsumer(ctx, messages.EventsStream, config)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", messages.EventsStream, err)
+	reader := eventReader{
+		js: js, logger: zap.NewNop(), far: far, source: &orderedSource{filters: config.FilterSubjects},
+		from: start{policy: config.DeliverPolicy, sequence: config.OptStartSeq, at: config.OptStartTime},
 	}
-	if far == untilNow && consumer.CachedInfo().NumPending == 0 {
-		return nil
-	}
-	iterator, err := consumer.Messages()
-	if err != nil {
-		return fmt.Errorf("read %s: %w", messages.EventsStream, err)
-	}
-	defer iterator.Stop()
-	// Next does not return while NATS is away
-	stop := context.AfterFunc(ctx, iterator.Stop)
-	defer stop()
-	for {
-		message, err := iterator.Next()
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return fmt.Errorf("read %s: %w", messages.EventsStream, err)
-		}
+	return reader.read(ctx, func(message jetstream.Msg, _ *jetstream.MsgMetadata) (more bool, err error) {
 		event, err := decodeEvent(message)
-		if err != nil && !errors.Is(err, messages.ErrUnknownEventType) {
-			return err
+		switch {
+		case errors.Is(err, messages.ErrUnknownEventType):
+			return true, nil
+		case err != nil:
+			return false, fmt.Errorf("read %s: %w", messages.EventsStream, err)
 		}
-		if err == nil && !take(&event, message.Data()) {
-			return nil
-		}
-		if far == untilNow {
-			metadata, err := message.Metadata()
-			if err != nil {
-				return err
-			}
-			if metadata.NumPending == 0 {
-				return nil
-			}
-		}
-	}
+		return take(&event, message.Data()), nil
+	})
 }
 
+// decodeEvent reads an event. Together with an error it returns what the subject
+// tells, if that can be read.
 func decodeEvent(message jetstream.Msg) (messages.Event, error) {
 	lane, organization, kind, err := messages.ParseEventSubject(message.Subject())
 	if err != nil {

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	// the settings of whoever runs the tests are not the tests'
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
-		for _, prefix := range []string{"NATS_", "DATABASE_", "CONNECT_PROVIDER_"} {
+		for _, prefix := range []string{"NATS_", "DATABASE_", "CONNECT_PROVIDER_", "OTEL_", "TRACE"} {
 			if strings.HasPrefix(name, prefix) {
 				_ = os.Unsetenv(name)
 			}

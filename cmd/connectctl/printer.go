@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -27,6 +29,11 @@ type published struct {
 	// Repeat says that the id was decided before and nothing was done now.
 	Repeat bool            `json:"repeat,omitempty"`
 	Event  json.RawMessage `json:"event,omitempty"`
+	// Decided is what the workers remember, where there is no event: of a
+	// repeat, the earlier outcome.
+	Decided json.RawMessage `json:"decided,omitempty"`
+	// Lane says how far the lane of an undecided command has come.
+	Lane json.RawMessage `json:"lane,omitempty"`
 }
 
 // accepted tells the stream's acknowledgement. In JSON it is part of one
@@ -46,17 +53,26 @@ func (p printer) accepted(q question, last bool) error {
 // code.
 func (p printer) answer(q question, a answer, wait time.Duration) error {
 	outcome, code := "connected", program.ExitOK
+	data := a.data()
 	switch {
-	case a.event == nil:
+	case data == nil:
 		outcome, code = "undecided", exitUndecided
-	case a.event.Data.Error != nil:
+	case data.Error != nil:
 		outcome, code = "failed", exitFailed
 	}
 	if p.json {
-		if err := p.document(q, published{Outcome: outcome, Repeat: a.repeat, Event: a.body}); err != nil {
+		document := published{Outcome: outcome, Repeat: a.repeat, Event: plainJSON(a.body)}
+		var err error
+		switch {
+		case data == nil && a.lane != nil:
+			document.Lane, err = json.Marshal(a.lane)
+		case a.event == nil && data != nil:
+			document.Decided, err = json.Marshal(a.decided)
+		}
+		if err := errors.Join(err, p.document(q, document)); err != nil {
 			return err
 		}
-	} else if _, err := fmt.Fprintf(p.to, "%-10s %s\n", outcome, p.sentence(q, a, wait)); err != nil {
+	} else if _, err := fmt.Fprintf(p.to, "%-10s %s\n", outcome, program.Plain(p.sentence(q, a, wait))); err != nil {
 		return err
 	}
 	if code != program.ExitOK {
@@ -66,13 +82,16 @@ func (p printer) answer(q question, a answer, wait time.Duration) error {
 }
 
 func (p printer) sentence(q question, a answer, wait time.Duration) string {
-	if a.event == nil {
-		return fmt.Sprintf("no outcome within %s; the command will be decided, ask again with --id %s", wait, q.command.ID)
+	data := a.data()
+	if data == nil {
+		return fmt.Sprintf("no outcome within %s: %s", wait, undecided(q, a))
 	}
-	data := &a.event.Data
 	took := fmt.Sprintf(" (%s)", a.took.Round(100*time.Microsecond))
-	if a.repeat {
+	switch {
+	case a.repeat:
 		took = " (decided before, nothing was done now)"
+	case a.event == nil:
+		took = " (decided; its event has not come yet)"
 	}
 	if data.Error != nil {
 		return data.Error.Error() + took
@@ -89,6 +108,19 @@ func (p printer) sentence(q question, a answer, wait time.Duration) string {
 		number, data.BridgeSlug, data.Provider, q.command.ProviderConfigID, unchanged, took)
 }
 
+// undecided tells what is known of a command without an outcome, and what to do.
+func undecided(q question, a answer) string {
+	switch id := q.command.ID; {
+	case a.lane == nil:
+		return fmt.Sprintf("whether the id was decided before is not known, since no worker tells (%v); the command will be decided, ask again with --id %s", a.unasked, id)
+	case a.passed:
+		return fmt.Sprintf("lane %s stands at %d and has passed the command, %d; if its event does not come, the id was used before with other content or the stream has lost the command: ask again with --id %s",
+			a.lane.Lane, a.lane.Cursor, q.sequence, id)
+	default:
+		return fmt.Sprintf("not decided yet (lane %s stands at %d, the command is %d); it will be, ask again with --id %s", a.lane.Lane, a.lane.Cursor, q.sequence, id)
+	}
+}
+
 func (p printer) document(q question, d published) error {
 	d.CommandID, d.Stream, d.Sequence = q.command.ID, q.class.Stream(), q.sequence
 	document, err := json.MarshalIndent(d, "", "  ")
@@ -96,4 +128,14 @@ func (p printer) document(q question, d published) error {
 		_, err = fmt.Fprintf(p.to, "%s\n", document)
 	}
 	return err
+}
+
+// plainJSON returns an event's document on one line and without what a terminal
+// would obey; it is the same document. What is no JSON document is nil.
+func plainJSON(body []byte) []byte {
+	var line bytes.Buffer
+	if json.Compact(&line, body) != nil {
+		return nil
+	}
+	return []byte(program.Plain(line.String()))
 }

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel/trace"
 
 	"connect-provider/cmd/internal/program"
+	"connect-provider/cmd/internal/tracing"
 	"connect-provider/messages"
 )
 
@@ -26,16 +29,17 @@ type publishCommand struct {
 	Metadata       map[string]string `mapsep:"none" placeholder:"NAME=VALUE" help:"Echoed in the outcome; may be given several times."`
 	Class          string            `default:"interactive" placeholder:"CLASS" help:"Traffic class, interactive or bulk (default interactive)."`
 	Wait           time.Duration     `placeholder:"DURATION" help:"Wait so long for the outcome and tell it by the exit code: 0 connected, 3 failed, 4 undecided."`
-	JSON           bool              `name:"json" help:"Print one JSON document, with the outcome event as it is."`
+	JSON           bool              `name:"json" help:"Print one JSON document, with the outcome event as it is, or, of a repeat, with what was decided before."`
 	Reveal         bool              `help:"Show phone numbers in full."`
 	NATS           natsSettings      `embed:""`
 	Log            program.Log       `embed:""`
+	Tracing        tracing.Settings  `kong:"-"` // OpenTelemetry's own variables
 }
 
 func (c *publishCommand) log() program.Log { return c.Log }
 
 func (c *publishCommand) problems(secrets *program.Secrets) []error {
-	problems := c.NATS.problems(secrets)
+	problems := append(c.NATS.problems(secrets), c.Tracing.Resolve(secrets)...)
 	if _, err := messages.OrganizationFromHandle(c.Org); err != nil {
 		problems = append(problems, fmt.Errorf("--org: %w", err))
 	}
@@ -70,6 +74,11 @@ func classOf(name string) (messages.Class, error) {
 }
 
 func (c *publishCommand) run(ctx context.Context, p process) error {
+	spans, err := c.Tracing.Start(ctx, "connectctl", fmt.Sprintf("connectctl:%d", os.Getpid()), p.logger)
+	if err != nil {
+		return err
+	}
+	defer spans.Stop()
 	nc, js, err := c.NATS.connect(p.secrets)
 	if err != nil {
 		return err
@@ -92,7 +101,7 @@ func (c *publishCommand) run(ctx context.Context, p process) error {
 		}
 	}
 	published := time.Now()
-	if asked.sequence, err = publish(ctx, js, asked); err != nil {
+	if asked.sequence, err = publish(tracing.FromEnvironment(ctx), js, spans.Provider(), asked); err != nil {
 		return err
 	}
 	printed := printer{to: p.stdout, json: c.JSON, reveal: c.Reveal}
@@ -112,8 +121,9 @@ func (c *publishCommand) run(ctx context.Context, p process) error {
 
 // publish publishes a command and returns the sequence that the stream gave it.
 // After an error the stream may have it all the same: publishing it again under
-// the same id does no harm.
-func publish(ctx context.Context, js jetstream.JetStream, asked question) (uint64, error) {
+// the same id does no harm. The command carries the context of the span that is
+// made of it, or of ctx, to its event.
+func publish(ctx context.Context, js jetstream.JetStream, spans trace.TracerProvider, asked question) (uint64, error) {
 	body, err := messages.EncodeCommand(asked.command)
 	if err != nil {
 		return 0, err
@@ -123,7 +133,10 @@ func publish(ctx context.Context, js jetstream.JetStream, asked question) (uint6
 	subject := messages.CommandSubject(asked.class, asked.organization, messages.VerbConnectProvider)
 	// no Nats-Msg-Id: whoever used it first, an organization elsewhere too,
 	// would make this command vanish
-	ack, err := js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: body})
+	message := &nats.Msg{Subject: subject, Data: body}
+	ended := tracing.Send(ctx, spans, asked.class.Stream(), message)
+	ack, err := js.PublishMsg(ctx, message)
+	ended(ack, err)
 	switch {
 	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders):
 		return 0, fmt.Errorf("no stream takes %s: create the streams with `connect-provider streams`, and check that this is the right server", subject)

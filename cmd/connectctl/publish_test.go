@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"connect-provider/deploy/local"
 	"connect-provider/deploy/systemtest"
 	"connect-provider/messages"
@@ -52,11 +54,52 @@ func TestPublishTellsTheOutcomeByItsExitCode(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 
+	// a repeat's outcome does not come from the events
+	stream, err := s.js.Stream(t.Context(), messages.EventsStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	out, _ = runs(t, 0, publish("--id", "one", "--json")...)
+	document = published{}
+	if err := json.Unmarshal([]byte(out), &document); err != nil {
+		t.Fatal(err)
+	}
+	var decided struct {
+		CommandID   string `json:"command_id"`
+		PhoneNumber string `json:"phone_number"`
+		Sequence    uint64 `json:"sequence"`
+	}
+	if err := json.Unmarshal(document.Decided, &decided); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if document.Outcome != "connected" || !document.Repeat || document.Event != nil || document.Lane != nil ||
+		decided.CommandID != "one" || decided.PhoneNumber != "+1234567890" || decided.Sequence != 1 {
+		t.Errorf("a repeat: %s", out)
+	}
+
+	// somebody has acme's lane, and does nothing
+	lane := messages.Lane{Class: messages.Interactive, Number: messages.Partition("acme", 16)}.String()
+	if _, err := s.pool.Exec(t.Context(), `update connect_provider.lanes
+		set owner = gen_random_uuid(), owner_token = gen_random_uuid(), lease_expires_at = 'infinity' where lane = $1`, lane); err != nil {
+		t.Fatal(err)
+	}
+	out, _ = runs(t, exitUndecided, publish("--id", "waits", "--wait", "1s")...)
+	contains(t, out, "undecided  no outcome within 1s: not decided yet (lane "+lane+" stands at ", ", the command is 7)", "--id waits")
+	out, _ = runs(t, exitUndecided, publish("--id", "waits2", "--wait", "1s", "--json")...)
+	contains(t, out, `"lane": "`+lane+`"`, `"cursor": `, `"outcome": "undecided"`)
+	if _, err := s.pool.Exec(t.Context(), `update connect_provider.lanes
+		set owner = null, owner_token = null, lease_expires_at = null where lane = $1`, lane); err != nil {
+		t.Fatal(err)
+	}
+
 	if err := s.stopWorker(); err != nil {
 		t.Fatal(err)
 	}
 	out, _ = runs(t, exitUndecided, publish("--id", "three", "--wait", "300ms")...)
-	contains(t, out, "undecided  no outcome within 300ms", "--id three")
+	contains(t, out, "undecided  no outcome within 300ms: ", "no worker tells", "--id three")
 	out, _ = runs(t, 0, publish("--wait", "0s", "--id", "three")...)
 	contains(t, out, "accepted   command three")
 	if err := s.startWorker(t.Context()); err != nil {
@@ -89,14 +132,17 @@ func TestPublishSaysWhatIsMissing(t *testing.T) {
 func TestAnAcknowledgementOfADuplicateIsNoAcceptance(t *testing.T) {
 	t.Parallel()
 	server := systemtest.NATS(t)
-	options := devStreams
-	options.DuplicateWindow = time.Hour
-	js := withStreams(t, server.URL(), options)
+	js := withStreams(t, server.URL(), devStreams)
+	config := messages.CommandsStreamConfig(messages.Interactive, devStreams)
+	config.Duplicates = time.Hour // so that the test's own pace does not matter
+	if _, err := js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
 	acme, err := messages.OrganizationFromHandle("acme")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = publish(t.Context(), duplicates{js}, question{organization: acme, class: messages.Interactive, command: exampleCommand})
+	_, err = publish(t.Context(), duplicates{js}, nil, question{organization: acme, class: messages.Interactive, command: exampleCommand})
 	if err == nil {
 		t.Fatal("accepted")
 	}
@@ -124,4 +170,34 @@ func TestPublishThroughAContextOfTheNATSCommandLine(t *testing.T) {
 	contains(t, out, "accepted")
 	_, stderr := runs(t, 1, append(command, "--context", "elsewhere")...)
 	contains(t, stderr, `unknown context "elsewhere"`)
+}
+
+// Workers from before there were questions answer none: the event tells all
+// the same.
+func TestPublishTellsTheOutcomeWhereNoWorkerAnswers(t *testing.T) {
+	t.Parallel()
+	server := systemtest.NATS(t)
+	js := withStreams(t, server.URL(), devStreams)
+	acme, err := messages.OrganizationFromHandle("acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	event := eventOf(acme, 1, nil) // the first command has this sequence
+	body, err := event.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.Conn().Subscribe("telephony.commands.acme.connect-provider", func(*nats.Msg) {
+		if err := js.Conn().Publish(event.MessageSubject(), body); err != nil {
+			t.Error(err)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := js.Conn().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := runs(t, 0, "publish", "--server", server.URL(), "--org", "acme", "--bridge", "b", "--provider-config", "1",
+		"--phone", "+1234567890", "--id", "id", "--wait", "30s")
+	contains(t, out, "connected  ")
 }

@@ -23,12 +23,18 @@ const (
 
 const description = `Runs connect-provider on this machine, and talks to one anywhere.
 
-Exit codes: 0 done (publish --wait: connected), 1 failure (demo: a promise was broken), 2 wrong command line or configuration, publish --wait: 3 the command failed, 4 it is not decided yet, 130 or 143 aborted by a second signal.`
+Exit codes: 0 done (publish --wait: connected), 1 failure (demo: a promise was broken), 2 wrong command line or configuration, publish --wait: 3 the command failed, 4 it is not decided yet, dead-letters redrive: 3 some were refused or failed, 4 some are not decided yet, skip: 4 it has not taken effect yet, 130 or 143 aborted by a second signal.`
 
 type commandLine struct {
 	Demo        demoCommand        `cmd:"" help:"Show the whole system at work, on this machine, in a temporary directory."`
 	Dev         devCommand         `cmd:"" help:"Run the whole system on this machine until interrupted, for development."`
 	Publish     publishCommand     `cmd:"" help:"Publish one command; with --wait, tell its outcome."`
+	Watch       watchCommand       `cmd:"" help:"Show outcome events, those to come and those of the past."`
+	Status      statusCommand      `cmd:"" help:"Tell the state of a whole system, or the history of a command or a phone number."`
+	DeadLetters deadLettersCommand `cmd:"" name:"dead-letters" help:"List, show, redrive and discard messages that nobody could act on."`
+	Pause       pauseCommand       `cmd:"" help:"Stop deciding the commands of an organization or a traffic class."`
+	Resume      resumeCommand      `cmd:"" help:"End a pause."`
+	Skip        skipCommand        `cmd:"" help:"Give up the one command at which a lane is held."`
 	DemoData    demoDataCommand    `cmd:"" name:"demo-data" help:"Load the demo organizations into a migrated database."`
 	Credentials credentialsCommand `cmd:"" help:"Make the keys, passwords and certificates of a set-up, and of its organizations."`
 	Version     kong.VersionFlag   `help:"Show the version."`

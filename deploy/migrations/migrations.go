@@ -31,7 +31,8 @@ const Version = 2
 
 // Up applies every migration that the database lacks. It takes an advisory
 // lock first, so that several may run at once; each migration is one
-// transaction, and those before a failing one stay applied. databaseURL is a
+// transaction, tried again where it meets a deadlock with workers that go on
+// meanwhile, and those before a failing one stay applied. databaseURL is a
 // PostgreSQL URL or key/value string whose role may create schemas.
 func Up(ctx context.Context, databaseURL string) error {
 	// the pool's own settings may stand in a URL that the worker uses too
@@ -63,10 +64,25 @@ func Up(ctx context.Context, databaseURL string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate: %w", err)
+	for attempt := 1; ; attempt++ {
+		_, err := provider.Up(ctx)
+		if err == nil {
+			return nil
+		}
+		if !isDeadlock(err) || attempt == attempts {
+			return fmt.Errorf("migrate: %w", err)
+		}
 	}
-	return nil
+}
+
+// attempts is how often a migration is tried. Workers lock the same tables, a
+// batch at a time and in another order, so Postgres may choose the migration to
+// be the one that gives way; it did nothing then.
+const attempts = 10
+
+func isDeadlock(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "40P01"
 }
 
 // isDuplicateSchema tells the one error that two first migrations at the same
@@ -78,11 +94,16 @@ func isDuplicateSchema(err error) bool {
 
 func supportedServer(ctx context.Context, db *sql.DB) error {
 	var number int
-	if err := db.QueryRowContext(ctx, "select current_setting('server_version_num')::int").Scan(&number); err != nil {
+	var encoding string
+	err := db.QueryRowContext(ctx, "select current_setting('server_version_num')::int, current_setting('server_encoding')").Scan(&number, &encoding)
+	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	if number < 140000 {
 		return fmt.Errorf("PostgreSQL %d is too old: connect-provider needs 14 or newer", number/10000)
+	}
+	if encoding != "UTF8" {
+		return fmt.Errorf("the database's encoding is %s, in which a command's text can't always be kept: make one with `create database … encoding 'UTF8' template template0`", encoding)
 	}
 	return nil
 }

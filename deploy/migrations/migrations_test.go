@@ -148,3 +148,25 @@ func TestForbiddenStatesAreImpossible(t *testing.T) {
 		}
 	}
 }
+
+// TestOtherEncodingsAreRefused: a command's text may be any that UTF-8 can hold.
+func TestOtherEncodingsAreRefused(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	given := systemtest.Database(t)
+	conn := connect(t, given)
+	config := conn.Config()
+	name := config.Database + "_latin1"
+	if _, err := conn.Exec(ctx, `create database `+name+` encoding 'LATIN1' locale 'C' template template0`); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := conn.Exec(ctx, `drop database `+name); err != nil {
+			t.Error(err)
+		}
+	})
+	err := migrations.Up(ctx, strings.Replace(given, "/"+config.Database, "/"+name, 1))
+	if err == nil || !strings.Contains(err.Error(), "LATIN1") || !strings.Contains(err.Error(), "UTF8") {
+		t.Errorf("got %v, want a refusal that names both encodings", err)
+	}
+}

@@ -8,6 +8,8 @@
 //     the stream, order is kept, and the database holds what a plain sequential
 //     model of the streams holds (model_test.go).
 //   - memory_test.go: what one worker keeps resident at full load.
+//   - trace_test.go: spans reach a collector at the latest when the worker
+//     ends, and a command's trace context reaches its event past a kill.
 //
 // The first prints the seed of its randomness; CONNECT_TEST_SEED replays it.
 package processtest

@@ -1,9 +1,12 @@
 package processtest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+
+	"github.com/jackc/pgx/v5"
 
 	"connect-provider/messages"
 )
@@ -33,20 +36,22 @@ func number(organization int, class messages.Class, n int) string {
 // loadPlatform writes the platform's side.
 func (s *service) loadPlatform() {
 	s.t.Helper()
+	var q pgx.Batch
 	for organization := range organizations {
 		h := handle(organization)
-		s.exec(`insert into telephony.organizations values ($1, $2)`, h, organization%3 != 0)
-		s.exec(`insert into telephony.provider_configurations values ($1, 1, 'twilio', true), ($1, 2, 'twilio', true), ($1, 3, 'plivo', true), ($1, 4, 'telnyx', false)`, h)
+		q.Queue(`insert into telephony.organizations values ($1, $2)`, h, organization%3 != 0)
+		q.Queue(`insert into telephony.provider_configurations values ($1, 1, 'twilio', true), ($1, 2, 'twilio', true), ($1, 3, 'plivo', true), ($1, 4, 'telnyx', false)`, h)
 		for _, class := range messages.Classes() {
-			s.exec(`insert into telephony.bridges select $1, $2 || n from generate_series(0, $3::int - 1) n`, h, class.String()+"-", bridges)
+			q.Queue(`insert into telephony.bridges select $1, $2 || n from generate_series(0, $3::int - 1) n`, h, class.String()+"-", bridges)
 			linked := make([]string, numbers)
 			configurations := make([]int64, numbers)
 			for n := range numbers {
 				linked[n], configurations[n] = number(organization, class, n), linkedTo(n, false)
 			}
-			s.exec(`insert into telephony.phone_numbers select n.number, $1, n.id, true from unnest($2::text[], $3::bigint[]) as n(number, id)`, h, linked, configurations)
+			q.Queue(`insert into telephony.phone_numbers select n.number, $1, n.id, true from unnest($2::text[], $3::bigint[]) as n(number, id)`, h, linked, configurations)
 		}
 	}
+	s.onDatabase(func(ctx context.Context, conn *pgx.Conn) error { return conn.SendBatch(ctx, &q).Close() })
 }
 
 // linkedTo is the configuration that a number is linked to, before and after

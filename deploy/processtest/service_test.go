@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -27,6 +28,8 @@ type service struct {
 	nc       *nats.Conn
 	js       jetstream.JetStream
 	workers  []*workerProcess
+	// environment is added to that of what is started from here on
+	environment []string
 }
 
 // newService starts both servers and prepares them with the program itself.
@@ -47,33 +50,40 @@ func newService(t *testing.T) *service {
 	return s
 }
 
-func (s *service) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(s.binary, args...)
-	cmd.Env = append(os.Environ(), "DATABASE_URL="+s.postgres.URL(), "NATS_URL="+s.nats.URL(), "CONNECT_PROVIDER_LEASE_TTL=2s", "CONNECT_PROVIDER_LISTEN=")
+func (s *service) commandOf(binary string, args ...string) *exec.Cmd {
+	cmd := exec.Command(binary, args...)
+	cmd.Env = append(os.Environ(), "DATABASE_URL="+s.postgres.URL(), "NATS_URL="+s.nats.URL(), "CONNECT_PROVIDER_LEASE_TTL=2s")
+	cmd.Env = append(cmd.Env, s.environment...)
 	cmd.SysProcAttr = endWithParent()
 	return cmd
 }
 
 // run runs a role of the program that ends by itself.
-func (s *service) run(role string) {
+func (s *service) run(args ...string) {
 	s.t.Helper()
-	if out, err := s.command(role).CombinedOutput(); err != nil {
-		s.t.Fatalf("connect-provider %s: %v\n%s", role, err, out)
+	s.runOf(s.binary, args...)
+}
+
+func (s *service) runOf(binary string, args ...string) {
+	s.t.Helper()
+	if out, err := s.commandOf(binary, args...).CombinedOutput(); err != nil {
+		s.t.Fatalf("connect-provider %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 }
 
 // workerProcess is a worker that can be killed and started again.
 type workerProcess struct {
-	s   *service
-	log string
-	cmd *exec.Cmd
+	s      *service
+	binary string
+	log    string
+	cmd    *exec.Cmd
 }
 
 // work starts a worker; it ends with the test, which shows the end of its log
 // if it fails.
 func (s *service) work() *workerProcess {
 	s.t.Helper()
-	w := &workerProcess{s: s, log: filepath.Join(s.t.TempDir(), fmt.Sprintf("worker-%d.log", len(s.workers)))}
+	w := &workerProcess{s: s, binary: s.binary, log: filepath.Join(s.t.TempDir(), fmt.Sprintf("worker-%d.log", len(s.workers)))}
 	s.workers = append(s.workers, w)
 	w.start()
 	s.t.Cleanup(func() {
@@ -93,7 +103,7 @@ func (w *workerProcess) start() {
 		w.s.t.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
-	w.cmd = w.s.command("worker")
+	w.cmd = w.s.commandOf(w.binary, "worker", "--listen", "127.0.0.1:0")
 	w.cmd.Stderr = log
 	if err := w.cmd.Start(); err != nil {
 		w.s.t.Fatal(err)

@@ -19,8 +19,9 @@
 //     a server that the test process shares. MigratedDatabase (migrated.go): one
 //     with the project's schemas, copied from a template.
 //   - NATS (nats.go): a server of its own with JetStream, every write synced,
-//     which the test can stop and start, and one stream of which it can put back
-//     to an earlier copy (nats_rewind.go). NATSProcess: one that can be killed.
+//     which the test can stop and start, whose disk it can lose, and one stream
+//     of which it can put back to an earlier copy (nats_rewind.go). NATSProcess:
+//     one that can be killed.
 //   - PrivatePostgres (postgres.go): a server of its own that the test can
 //     restart, kill or pause; backup.go copies the running cluster and puts the
 //     copy back in its place; standby.go makes a standby that lags at will.

@@ -27,6 +27,7 @@ type natsHost interface {
 	kill() error
 	keep(ctx context.Context, stream string) error   // copies a stream's files while the server runs
 	rewind(ctx context.Context, stream string) error // ends the server and puts the copy in the stream's place
+	loseDisk(ctx context.Context) error              // ends the server as kill does and leaves it nothing
 	remove() error                                   // ends it for good, in whatever state it is
 }
 
@@ -121,4 +122,15 @@ func awaitNATS(ctx context.Context, url string) error {
 		}
 		return nil
 	})
+}
+
+// LoseDisk ends the server as Kill does, and everything that it had stored is
+// gone. Start brings it back with an empty store, at the same URL.
+func (s *NATSServer) LoseDisk() {
+	s.t.Helper()
+	ctx, cancel := startContext()
+	defer cancel()
+	if err := s.host.loseDisk(ctx); err != nil {
+		s.t.Fatalf("lose the disk of NATS: %v", err)
+	}
 }

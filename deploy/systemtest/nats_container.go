@@ -108,4 +108,10 @@ func (n *natsContainer) rewind(ctx context.Context, stream string) error {
 	return errors.Join(err, n.stop())
 }
 
+// loseDisk leaves the work to the container's next start, as rewind does.
+func (n *natsContainer) loseDisk(ctx context.Context) error {
+	_, err := containerShell(ctx, n.container, "root", `printf '%s\n' 'rm -rf /data/*' >/before-start`)
+	return errors.Join(err, n.kill())
+}
+
 func (n *natsContainer) remove() error { return removeContainer(n.container) }

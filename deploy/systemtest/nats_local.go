@@ -51,4 +51,8 @@ func (n *natsInProcess) rewind(_ context.Context, stream string) error {
 	return errors.Join(n.stop(), rewindLocally(n.dir, stream))
 }
 
+func (n *natsInProcess) loseDisk(context.Context) error {
+	return errors.Join(n.kill(), os.RemoveAll(n.dir))
+}
+
 func (n *natsInProcess) remove() error { return errors.Join(n.stop(), os.RemoveAll(n.dir)) }

@@ -110,4 +110,8 @@ func (n *natsProcess) rewind(_ context.Context, stream string) error {
 	return errors.Join(n.stop(), rewindLocally(n.dir, stream))
 }
 
+func (n *natsProcess) loseDisk(context.Context) error {
+	return errors.Join(n.kill(), os.RemoveAll(n.dir))
+}
+
 func (n *natsProcess) remove() error { return errors.Join(n.kill(), os.RemoveAll(n.dir)) }

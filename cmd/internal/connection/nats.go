@@ -141,9 +141,14 @@ func (n *NATS) inbox() error {
 // be mended. The connection is returned before it is made. Call it after
 // Resolve.
 func (n *NATS) Keep(name string, logger *zap.Logger) (*nats.Conn, error) {
-	options := append([]nats.Option{
-		nats.Name(name),
-		nats.RetryOnFailedConnect(true),
+	options := append([]nats.Option{nats.Name(name), nats.RetryOnFailedConnect(true)}, Lasting(logger)...)
+	return nats.Connect(n.URL, append(options, n.options...)...)
+}
+
+// Lasting returns the options of a connection that is made again, for as long as
+// the process lives, whenever it is lost, and that says so.
+func Lasting(logger *zap.Logger) []nats.Option {
+	return append([]nats.Option{
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(),
 		nats.ReconnectWait(250 * time.Millisecond),
@@ -155,14 +160,13 @@ func (n *NATS) Keep(name string, logger *zap.Logger) (*nats.Conn, error) {
 		nats.PingInterval(10 * time.Second),
 		nats.MaxPingsOutstanding(2),
 	}, logTo(logger)...)
-	return nats.Connect(n.URL, append(options, n.options...)...)
 }
 
 // Dial connects now or fails, as a person at a terminal wants it. Call it after
 // Resolve.
-func (n *NATS) Dial(name string) (*nats.Conn, error) {
-	options := append([]nats.Option{nats.Name(name), nats.Timeout(5 * time.Second)}, n.options...)
-	nc, err := nats.Connect(n.URL, options...)
+func (n *NATS) Dial(name string, more ...nats.Option) (*nats.Conn, error) {
+	options := append([]nats.Option{nats.Name(name), nats.Timeout(5 * time.Second)}, more...)
+	nc, err := nats.Connect(n.URL, append(options, n.options...)...)
 	if err != nil {
 		return nil, fmt.Errorf("NATS at %s: %w", MaskURL(n.URL), err)
 	}

@@ -10,4 +10,5 @@
 //   - NewLogger (logger.go): zap, as JSON or readable on a terminal.
 //   - Secrets (secrets.go): what must appear in no log, whichever library
 //     writes it there. Settings (settings.go) lists a configuration masked.
+//   - Plain (plain.go): text that others wrote, without what a terminal obeys.
 package program

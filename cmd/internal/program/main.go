@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -34,10 +35,15 @@ func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer)
 	os.Exit(code)
 }
 
-// Report prints an error that ends a program and returns its exit code.
+// Report prints an error that ends a program, as Plain text, and returns its
+// exit code.
 func Report(stderr io.Writer, name string, err error) int {
 	if err != nil && !errors.Is(err, errQuiet) {
-		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		lines := strings.Split(err.Error(), "\n")
+		for i, line := range lines {
+			lines[i] = Plain(line)
+		}
+		fmt.Fprintf(stderr, "%s: %s\n", name, strings.Join(lines, "\n"))
 	}
 	return Code(err)
 }

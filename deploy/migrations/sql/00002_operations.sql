@@ -18,3 +18,13 @@ alter table connect_provider.dead_letters
   -- the command id of the last attempt, '' where the bytes carry none
   add redriven_as text,
   add constraint redriven check ((redrives = 0) = (redriven_at is null) and num_nulls(redriven_at, redriven_as) in (0, 2));
+
+-- How far all lanes of a class had come at some times, so that the replay window
+-- counts from when commands were applied.
+create table connect_provider.purge_marks (
+  class          text        not null check (class in ('c', 'b')),
+  stream_created bigint      not null,
+  sequence       bigint      not null,
+  marked_at      timestamptz not null,
+  primary key (class, stream_created, marked_at)
+);

@@ -1,0 +1,3 @@
+-- Deletes a dead letter, with its bytes.
+delete from connect_provider.dead_letters
+where lane = $1 and stream_created = $2 and sequence = $3 and message_time = $4
