@@ -23,6 +23,12 @@ type Organization struct {
 // organization. It is an error if one can be no organization, is there twice or
 // lacks a key.
 func Organizations(all []Organization) (string, error) {
+	return organizations(organizationTemplate, all)
+}
+
+func organizations(template string, all []Organization) (string, error) {
+	// the comment on top is for those who read the template
+	_, template, _ = strings.Cut(template, "\n\n")
 	var conf strings.Builder
 	conf.WriteString("# An account for each organization. Made by `connectctl credentials`, which writes it anew.\n")
 	seen := map[string]bool{}
@@ -36,14 +42,12 @@ func Organizations(all []Organization) (string, error) {
 			return "", fmt.Errorf("organization %q has no public key", o.Handle)
 		}
 		seen[o.Token] = true
-		conf.WriteString("\n" + o.account())
+		conf.WriteByte('\n')
+		filled := strings.NewReplacer("ORGANIZATION", o.Token,
+			"PRODUCER_NKEY", strconv.Quote(o.Producer), "CONSUMER_NKEY", strconv.Quote(o.Consumer))
+		if _, err := filled.WriteString(&conf, template); err != nil {
+			return "", err
+		}
 	}
 	return conf.String(), nil
-}
-
-// account is the template with the organization in it, without its comments.
-func (o Organization) account() string {
-	_, body, _ := strings.Cut(organizationTemplate, "\n\n")
-	return strings.NewReplacer("ORGANIZATION", o.Token, "PRODUCER_NKEY", strconv.Quote(o.Producer), "CONSUMER_NKEY", strconv.Quote(o.Consumer)).
-		Replace(body)
 }
