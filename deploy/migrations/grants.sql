@@ -22,6 +22,7 @@ grant select, insert, update, delete on connect_provider.workers to connect_prov
 grant select, insert, update on connect_provider.connections to connect_provider_worker;
 grant select, insert, delete on connect_provider.outbox to connect_provider_worker;
 grant select on connect_provider.pauses to connect_provider_worker;
+grant select, insert, delete on connect_provider.purge_marks to connect_provider_worker;
 grant select, insert, delete on connect_provider.inbox to connect_provider_worker;
 grant select, insert, delete on connect_provider.dead_letters to connect_provider_worker;
 -- Pruning locks the rows that it removes, and a lock takes the right to change
@@ -48,6 +49,7 @@ grant select on connect_provider.workers to connect_provider_reader;
 grant select on connect_provider.connections to connect_provider_reader;
 grant select on connect_provider.outbox to connect_provider_reader;
 grant select on connect_provider.pauses to connect_provider_reader;
+grant select on connect_provider.purge_marks to connect_provider_reader;
 grant select on connect_provider.inbox to connect_provider_reader;
 grant select on connect_provider.dead_letters to connect_provider_reader;
 

@@ -18,32 +18,37 @@ type need struct{ role, name, sql string }
 // operatorsFiles are the statements beside the worker's that connectctl runs.
 var operatorsFiles = []string{"pause.sql", "resume.sql"}
 
-// needs are the statements that the roles' programs run: the worker's from the
-// files that it embeds, the others' in words of this test where there is no
-// program yet. The migration's needs are the migrations.
+// needs are the statements that the roles' programs run, from the files that
+// they embed; those of the gateway, which does not exist yet, and what a person
+// looks at, in words of this test. The migration's needs are the migrations.
 func needs(t testing.TB) []need {
 	t.Helper()
 	var all []need
 	add := func(role, name, sql string) { all = append(all, need{role, name, sql}) }
-	files, err := filepath.Glob("../../worker/sql/*.sql")
-	if err != nil || len(files) < 15 {
-		t.Fatalf("%d files, %v", len(files), err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+	embedded := func(dir string, atLeast int, role func(file string) string) {
+		files, err := filepath.Glob(filepath.Join("../..", dir, "*.sql"))
+		if err != nil || len(files) < atLeast {
+			t.Fatalf("%d files in %s, %v", len(files), dir, err)
 		}
-		role := "worker"
-		if slices.Contains(operatorsFiles, filepath.Base(file)) {
-			role = "operator"
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			add(role(filepath.Base(file)), filepath.Base(file), string(text))
 		}
-		add(role, filepath.Base(file), string(text))
 	}
+	embedded("worker/sql", 25, func(file string) string {
+		if slices.Contains(operatorsFiles, file) {
+			return "operator"
+		}
+		return "worker"
+	})
+	embedded("cmd/connectctl/sql", 10, func(string) string { return "operator" })
+	embedded("cmd/internal/status/sql", 5, func(string) string { return "reader" })
 	for name, text := range outbox.Statements() {
 		add("worker", name, text)
 	}
-	add("worker", "pauses", "select reason from connect_provider.pauses where class = 'c' and org_token = any ($1::text[])")
 	for _, role := range []string{"worker", "reader", "operator"} {
 		add(role, "schema version", `select (select max(version_id) from connect_provider.schema_version where is_applied), oldest_binary
 			from connect_provider.schema_compatibility`)
@@ -56,14 +61,6 @@ func needs(t testing.TB) []need {
 			}
 		}
 	}
-	add("operator", "pause", "insert into connect_provider.pauses (class, org_token, reason) values ('c', $1::text, 'x') on conflict do nothing returning paused_at")
-	add("operator", "resume", "delete from connect_provider.pauses where class = 'c' and org_token = $1::text returning reason")
-	add("operator", "skip", `update connect_provider.lanes set skip_sequence = $1::bigint, skip_reason = $2::text
-		where lane = $3::text and held_sequence = $1 returning held_error`)
-	add("operator", "lock a dead letter", "select body from connect_provider.dead_letters where lane = $1::text for update")
-	add("operator", "redrive", `update connect_provider.dead_letters set redrives = redrives + 1, redriven_at = now(), redriven_as = $1::text
-		where lane = $2::text and sequence = $3::bigint`)
-	add("operator", "discard", "delete from connect_provider.dead_letters where lane = $1::text and sequence = $2::bigint")
 	return all
 }
 

@@ -24,6 +24,7 @@ var tables = []string{
 	"connect_provider.lanes",
 	"connect_provider.outbox",
 	"connect_provider.pauses",
+	"connect_provider.purge_marks",
 	"connect_provider.schema_compatibility",
 	"connect_provider.schema_version",
 	"connect_provider.workers",
@@ -48,7 +49,7 @@ func may(role, table string) []string {
 			return []string{"select", "insert", "update"}
 		case "connect_provider.workers":
 			return []string{"select", "insert", "update", "delete"}
-		case "connect_provider.outbox":
+		case "connect_provider.outbox", "connect_provider.purge_marks":
 			return []string{"select", "insert", "delete"}
 		case "connect_provider.inbox":
 			return []string{"select", "insert", "update(decided_at)", "delete"}
