@@ -129,10 +129,11 @@ func TestAWorkerLivesUnderItsRole(t *testing.T) {
 				t.Fatal(err)
 			}
 			var reached bool
-			if err := b.owner.QueryRow(ctx, sql).Scan(&reached); err != nil || !reached {
-				return fmt.Errorf("not yet, %v", err)
+			err := b.owner.QueryRow(ctx, sql).Scan(&reached)
+			if err == nil && !reached {
+				err = errors.New("not yet")
 			}
-			return nil
+			return err
 		})
 	}
 	const command = `{"command_id":"%s","bridge_slug":"sales-bridge-001","provider_config_id":%d,"phone_number":"+1234567890"}`
@@ -151,8 +152,11 @@ func TestAWorkerLivesUnderItsRole(t *testing.T) {
 			t.Fatal(err)
 		}
 		stream, err := js.Stream(ctx, messages.EventsStream)
-		if err != nil || stream.CachedInfo().State.Msgs != 5 {
-			return fmt.Errorf("not yet, %v", err)
+		if err != nil {
+			return err
+		}
+		if stored := stream.CachedInfo().State.Msgs; stored != 5 {
+			return fmt.Errorf("%d events", stored)
 		}
 		return nil
 	})
