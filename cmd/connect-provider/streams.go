@@ -6,8 +6,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"connect-provider/cmd/internal/connection"
 	"connect-provider/cmd/internal/program"
 	"connect-provider/messages"
@@ -18,10 +16,11 @@ import (
 const streamsTimeout = 30 * time.Second
 
 type streamsCommand struct {
-	NATS    connection.NATS `embed:""`
-	Streams streamSettings  `embed:"" envprefix:"CONNECT_PROVIDER_STREAMS_"`
-	Mend    bool            `help:"Update what differs and can be changed in place."`
-	Log     program.Log     `embed:""`
+	NATS      connection.NATS      `embed:""`
+	JetStream connection.JetStream `embed:""`
+	Streams   streamSettings       `embed:"" envprefix:"CONNECT_PROVIDER_STREAMS_"`
+	Mend      bool                 `help:"Update what differs and can be changed in place."`
+	Log       program.Log          `embed:""`
 }
 
 // streamSettings are those of messages.StreamOptions. None has a default here:
@@ -47,7 +46,7 @@ func (s streamSettings) options() messages.StreamOptions {
 func (c *streamsCommand) log() program.Log { return c.Log }
 
 func (c *streamsCommand) problems(secrets *program.Secrets) []error {
-	return append(c.NATS.Resolve(secrets), c.Streams.options().Validate())
+	return append(c.NATS.Resolve(secrets), c.JetStream.Problem(), c.Streams.options().Validate())
 }
 
 func (c *streamsCommand) run(ctx context.Context, p process) error {
@@ -58,7 +57,7 @@ func (c *streamsCommand) run(ctx context.Context, p process) error {
 		return err
 	}
 	defer nc.Close()
-	js, err := jetstream.New(nc)
+	js, err := c.JetStream.Open(nc)
 	if err != nil {
 		return err
 	}

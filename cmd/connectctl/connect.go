@@ -15,14 +15,15 @@ import (
 // nats command line.
 type natsSettings struct {
 	connection.NATS `embed:""`
-	Context         string `name:"context" env:"NATS_CONTEXT" placeholder:"NAME" help:"Context of the nats command line, in place of all other settings of NATS."`
+	JetStream       connection.JetStream `embed:""`
+	Context         string               `name:"context" env:"NATS_CONTEXT" placeholder:"NAME" help:"Context of the nats command line, in place of all other settings of NATS."`
 }
 
 func (s *natsSettings) problems(secrets *program.Secrets) []error {
 	if s.Context != "" {
 		return nil
 	}
-	return s.Resolve(secrets)
+	return append(s.Resolve(secrets), s.JetStream.Problem())
 }
 
 // connect dials NATS. The caller closes the connection.
@@ -32,7 +33,7 @@ func (s *natsSettings) connect(secrets *program.Secrets, options ...nats.Option)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%w; is it running? `%s dev` starts one", err, self())
 		}
-		return withJetStream(nc, natscontext.Settings{})
+		return withJetStream(nc, natscontext.Settings{JSDomain: s.JetStream.Domain})
 	}
 	nc, settings, err := natscontext.Connect(s.Context, append(options, nats.Name("connectctl"))...)
 	secrets.Add(settings.Password, settings.Token, settings.UserJwt)

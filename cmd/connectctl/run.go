@@ -36,6 +36,7 @@ type commandLine struct {
 	Resume      resumeCommand      `cmd:"" help:"End a pause."`
 	Skip        skipCommand        `cmd:"" help:"Give up the one command at which a lane is held."`
 	DemoData    demoDataCommand    `cmd:"" name:"demo-data" help:"Load the demo organizations into a migrated database."`
+	Credentials credentialsCommand `cmd:"" help:"Make the keys, passwords and certificates of a set-up, and of its organizations."`
 	Version     kong.VersionFlag   `help:"Show the version."`
 }
 
