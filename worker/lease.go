@@ -28,22 +28,17 @@ var claimSQL string
 var leaveSQL string
 
 // workersSubject is where workers tell each other that lanes were released, or
-// that one has joined. It only saves time: leases are settled in the database.
+// that one has joined. It only saves time: leases are settled in the database,
+// and what is said there by others is nothing but a reason to look (rounds.go).
 const workersSubject = "telephony.workers"
 
 // keepLeases renews this worker's leases, claims its fair share of lanes and
 // hands back what is over it, until the context ends.
 func (w *Worker) keepLeases(ctx context.Context) error {
 	interval := w.config.LeaseTTL / 3
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for joined := false; ; {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-w.nudged:
-		case <-timer.C:
-		}
+	due := newRounds(w.nudged)
+	defer due.stop()
+	for joined := false; due.next(ctx); {
 		start := time.Now()
 		err := w.lease(ctx)
 		switch {
@@ -59,8 +54,9 @@ func (w *Worker) keepLeases(ctx context.Context) error {
 				joined = w.tellWorkers() == nil
 			}
 		}
-		timer.Reset(max(0, interval-time.Since(start)))
+		due.after(interval - time.Since(start))
 	}
+	return nil
 }
 
 // lease does one round. A worker that has lost NATS does nothing: it can't
