@@ -183,9 +183,22 @@ type world struct {
 // word is in all that belongs to an organization.
 func word(token string) string { return "word-of-" + token }
 
-// build starts a server and fills it. The administrator makes the streams, the
-// worker publishes the events. The caller closes the world.
+// build starts a server and fills it. The administrator makes the streams. The
+// caller closes the world.
 func build(ctx context.Context, dir string, c conf, main string) (*world, error) {
+	w, err := buildEmpty(ctx, dir, c, main)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.fill(ctx); err != nil {
+		w.close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// buildEmpty starts a server with the streams and nothing in them.
+func buildEmpty(ctx context.Context, dir string, c conf, main string) (*world, error) {
 	options, err := c.options(dir, main)
 	if err != nil {
 		return nil, err
@@ -204,14 +217,14 @@ func build(ctx context.Context, dir string, c conf, main string) (*world, error)
 		w.close()
 		return nil, errors.New("the server does not start")
 	}
-	if err := w.fill(ctx); err != nil {
+	if err := w.makeStreams(ctx); err != nil {
 		w.close()
 		return nil, err
 	}
 	return w, nil
 }
 
-func (w *world) fill(ctx context.Context) error {
+func (w *world) makeStreams(ctx context.Context) error {
 	var err error
 	if w.god, err = w.dial("god", nats.UserInfo("god", "god")); err != nil {
 		return err
@@ -235,6 +248,10 @@ func (w *world) fill(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("administrator: create the streams: %w", err)
 	}
+	return nil
+}
+
+func (w *world) fill(ctx context.Context) error {
 	if err := w.serveOutcomes(); err != nil {
 		return fmt.Errorf("worker: serve outcomes: %w", err)
 	}
