@@ -92,7 +92,7 @@ func tellFindings(w io.Writer, findings []messages.Finding) (fatal int) {
 		if finding.Updatable {
 			fmt.Fprintln(w, "  mend with: connect-provider streams --mend (and the settings given now)")
 		} else {
-			fmt.Fprintln(w, "  can't be changed in place: drain the stream and make it anew (README, \"Another number of lanes\")")
+			fmt.Fprintln(w, "  can't be changed in place: drain the stream and make it anew (deploy/RUNBOOK.md, \"Another number of lanes\")")
 		}
 	}
 	return fatal

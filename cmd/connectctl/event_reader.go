@@ -50,12 +50,15 @@ func (r *eventReader) read(ctx context.Context, take takeEvent) error {
 	for {
 		before := r.last
 		ended, err := r.spell(ctx, take)
-		switch {
-		case ended:
+		if ended {
 			return err
-		case ctx.Err() != nil:
+		}
+		select {
+		case <-ctx.Done():
 			return nil
-		case !r.begun || r.js.Conn().IsClosed():
+		default:
+		}
+		if !r.begun || r.js.Conn().IsClosed() {
 			return r.explain(err)
 		}
 		r.wait(err)
