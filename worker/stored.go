@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -68,11 +69,15 @@ func FindStored(ctx context.Context, js jetstream.JetStream, stream string, q St
 	return answer.Message, nil
 }
 
-// apiSubject is the subject of a question to JetStream's API.
+// apiSubject is the subject of a question to JetStream's API, which may have to
+// be reached by a domain or by a prefix of its own.
 func apiSubject(js jetstream.JetStream, operation string) string {
-	prefix := js.Options().APIPrefix
-	if prefix == "" {
-		prefix = jetstream.DefaultAPIPrefix
+	options := js.Options()
+	switch {
+	case options.Domain != "":
+		return "$JS." + options.Domain + ".API." + operation
+	case options.APIPrefix != "":
+		return strings.TrimSuffix(options.APIPrefix, ".") + "." + operation
 	}
-	return prefix + operation
+	return jetstream.DefaultAPIPrefix + operation
 }
