@@ -187,7 +187,9 @@ func TestOutcomesSurviveAReconnect(t *testing.T) {
 	w := s.work()
 	s.awaitReady(w)
 	s.server.Stop()
-	s.awaitUnready(w)
+	if err := s.awaitUnready(w); err == nil {
+		t.Error("a worker without NATS says that it is ready")
+	}
 	s.server.Start()
 	s.awaitReady(w)
 	systemtest.Eventually(t, "an answer", func() error {
