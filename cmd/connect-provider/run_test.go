@@ -18,6 +18,28 @@ import (
 	"connect-provider/messages"
 )
 
+// TestStreamsAsTheAdministrator makes the streams with the permissions that are
+// shipped.
+func TestStreamsAsTheAdministrator(t *testing.T) {
+	t.Parallel()
+	server := systemtest.Guarded(t, "tls.conf")
+	as := func(user string, more ...string) []string {
+		return append([]string{"streams", "--nats-url", server.URL, "--nats-tls-ca", server.Credentials + "/ca.crt", "--nats-nkey", server.User(user)}, more...)
+	}
+	if out, _ := runs(t, 0, as("administrator", "--nats-js-domain", "telephony")...); strings.Count(out, "created") != 3 {
+		t.Errorf("streams says %q", out)
+	}
+	if out, _ := runs(t, 0, as("administrator", "--nats-js-domain", "telephony", "--events-max-age", "48h", "--mend")...); !strings.Contains(out, "as they should be") {
+		t.Errorf("streams says %q", out)
+	}
+	_, stderr := runs(t, 1, as("administrator")...)
+	if !strings.Contains(stderr, "NATS_JS_DOMAIN") {
+		t.Errorf("without the domain streams says %q", stderr)
+	}
+	runs(t, 1, as("operator", "--nats-js-domain", "telephony", "--events-max-age", "72h", "--mend")...)
+	runs(t, 2, as("administrator", "--nats-js-domain", "a.b")...)
+}
+
 func TestACommandThroughTheWholeService(t *testing.T) {
 	t.Parallel()
 	server, database := systemtest.NATS(t), systemtest.Database(t)

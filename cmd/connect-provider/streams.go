@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"connect-provider/cmd/internal/connection"
 	"connect-provider/cmd/internal/program"
@@ -67,6 +70,8 @@ func (c *streamsCommand) run(ctx context.Context, p process) error {
 	}
 	fatal := tellFindings(p.stdout, findings)
 	switch {
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return fmt.Errorf("%w; where the user's account has no streams of its own, say with NATS_JS_DOMAIN where they are", err)
 	case err != nil:
 		return err
 	case fatal > 0:

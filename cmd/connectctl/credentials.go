@@ -2,9 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -71,7 +72,7 @@ func (c *credentialsCommand) run(_ context.Context, p process) error {
 		fmt.Fprintln(p.stdout, "made", filepath.Join(c.Dir, file))
 	}
 	if err != nil {
-		if os.IsPermission(err) {
+		if errors.Is(err, fs.ErrPermission) {
 			return fmt.Errorf("%w; run it as who owns %s, or as root", err, c.Dir)
 		}
 		return err
@@ -85,7 +86,7 @@ func (c *credentialsCommand) run(_ context.Context, p process) error {
 		fmt.Fprintln(p.stdout)
 	}
 	if slices.ContainsFunc(result.Made, func(file string) bool { return strings.HasPrefix(file, "nats/") }) {
-		fmt.Fprintln(p.stdout, "A NATS server that runs reads its accounts anew at SIGHUP (nats-server --signal reload).")
+		fmt.Fprintln(p.stdout, "A NATS server that runs has to be reloaded, twice: the first time it makes new accounts, the second time what they may reach (nats-server --signal reload, or SIGHUP).")
 	}
 	return nil
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"connect-provider/messages"
@@ -19,6 +21,9 @@ type question struct {
 	// eventsBefore is the last sequence of the events stream from before the
 	// command was published.
 	eventsBefore uint64
+	// unread says that the user may not read events, as an organization's
+	// producer: then only the workers tell.
+	unread bool
 }
 
 // answer is what became of a command: its event, or what the workers remember
@@ -52,6 +57,18 @@ func lastEvent(ctx context.Context, js jetstream.JetStream) (uint64, error) {
 	return stream.CachedInfo().State.LastSeq, nil
 }
 
+// beforeEvents notes where the events stream stands, or that the user's account
+// has no part in it. Call it before the command is published.
+func (q *question) beforeEvents(ctx context.Context, js jetstream.JetStream) (err error) {
+	q.eventsBefore, err = lastEvent(ctx, js)
+	// with the domain nobody answers there, without it the account's own JetStream
+	if errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) {
+		q.unread = true
+		return nil
+	}
+	return err
+}
+
 // await waits for the command's outcome: for its own event, and, since a
 // repeated command has none, for the workers to tell what was decided before.
 // If neither has come by the end of the wait, or of ctx, the answer is what is
@@ -61,15 +78,17 @@ func (q question) await(ctx context.Context, js jetstream.JetStream, wait time.D
 	defer cancel()
 	found := make(chan answer, 1)
 	failed := make(chan error, 1)
-	go func() {
-		a, err := q.ownEvent(ctx, js)
-		switch {
-		case err != nil:
-			failed <- err
-		case a.event != nil:
-			found <- a
-		}
-	}()
+	if !q.unread {
+		go func() {
+			a, err := q.ownEvent(ctx, js)
+			switch {
+			case err != nil:
+				failed <- err
+			case a.event != nil:
+				found <- a
+			}
+		}()
+	}
 	inquiries := make(chan inquiry)
 	go q.inquire(ctx, js, inquiries)
 	known := inquiry{unasked: errNotAsked}
@@ -84,6 +103,9 @@ func (q question) await(ctx context.Context, js jetstream.JetStream, wait time.D
 		case known = <-inquiries:
 			if q.repeats(known) {
 				return answer{inquiry: known, repeat: true}, nil
+			}
+			if q.unread && q.own(known) {
+				return answer{inquiry: known}, nil
 			}
 		case <-ctx.Done():
 			if !q.own(known) {

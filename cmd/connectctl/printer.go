@@ -90,7 +90,7 @@ func (p printer) sentence(q question, a answer, wait time.Duration) string {
 	switch {
 	case a.repeat:
 		took = " (decided before, nothing was done now)"
-	case a.event == nil:
+	case a.event == nil && !q.unread:
 		took = " (decided; its event has not come yet)"
 	}
 	if data.Error != nil {

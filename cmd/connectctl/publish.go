@@ -96,7 +96,7 @@ func (c *publishCommand) run(ctx context.Context, p process) error {
 	}
 	if c.Wait > 0 {
 		// what the stream holds now is older than the outcome
-		if asked.eventsBefore, err = lastEvent(ctx, js); err != nil {
+		if err := asked.beforeEvents(ctx, js); err != nil {
 			return err
 		}
 	}
