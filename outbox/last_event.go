@@ -30,11 +30,11 @@ type LastEvent struct {
 func readLastEvent(ctx context.Context, js jetstream.JetStream, lane messages.Lane) (LastEvent, error) {
 	stream, err := js.Stream(ctx, messages.EventsStream)
 	if err != nil {
-		return LastEvent{}, fmt.Errorf("events stream: %w", err)
+		return LastEvent{}, fmt.Errorf("events stream %s: %w", messages.EventsStream, err)
 	}
 	info := stream.CachedInfo()
 	if info.Config.AllowDirect {
-		return LastEvent{}, fmt.Errorf("events stream %s has allow_direct on, so its last event can't be trusted; run: connect-provider streams", messages.EventsStream)
+		return LastEvent{}, fmt.Errorf("events stream %s has allow_direct on, so its last event can't be trusted; run: connect-provider streams --mend", messages.EventsStream)
 	}
 	last := LastEvent{StreamCreated: info.Created.UnixNano()}
 	message, err := stream.GetLastMsgForSubject(ctx, lane.EventFilter())
@@ -42,12 +42,12 @@ func readLastEvent(ctx context.Context, js jetstream.JetStream, lane messages.La
 		return last, nil
 	}
 	if err != nil {
-		return LastEvent{}, fmt.Errorf("lane's last event: %w", err)
+		return LastEvent{}, fmt.Errorf("last event of lane %s in %s: %w", lane, messages.EventsStream, err)
 	}
 	last.Sequence, last.Time = message.Sequence, message.Time
 	last.Position, err = messages.ParsePosition(message.Header.Get(messages.HeaderLanePosition))
 	if err != nil {
-		return LastEvent{}, fmt.Errorf("event %d of %s was not published by a worker: %w", message.Sequence, messages.EventsStream, err)
+		return LastEvent{}, fmt.Errorf("event %d of %s was not published by a worker, and nobody else may publish there: see who has the right to: %w", message.Sequence, messages.EventsStream, err)
 	}
 	return last, nil
 }

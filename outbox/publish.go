@@ -38,6 +38,9 @@ type publication struct {
 	position messages.Position // the lane's, never below the one before
 }
 
+// full is how the server says that a stream is as large as it may get.
+const full = "maximum bytes exceeded"
+
 // refusal is the events stream's answer that it did not take a message.
 type refusal struct {
 	code        int
@@ -45,7 +48,11 @@ type refusal struct {
 }
 
 func (r *refusal) Error() string {
-	return fmt.Sprintf("events stream refused: %s (%d)", r.description, r.code)
+	text := fmt.Sprintf("events stream refused: %s (%d)", r.description, r.code)
+	if r.description == full {
+		text += "; raise its limit with connect-provider streams --events-max-bytes SIZE --mend"
+	}
+	return text
 }
 
 // wire publishes to the events stream, a lane at a time.
@@ -117,7 +124,7 @@ func (w *wire) request(ctx context.Context, message *nats.Msg) (uint64, error) {
 	defer cancel()
 	reply, err := w.nc.RequestMsgWithContext(ctx, message)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("no answer from the events stream: %w", err)
 	}
 	var ack struct {
 		Stream   string `json:"stream"`

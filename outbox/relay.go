@@ -137,7 +137,7 @@ func (r *Relay) insist(ctx context.Context, rows []Row) error {
 		r.config.Metrics.refused(err)
 		r.sending.retry(err)
 		pause := retry.NextBackOff()
-		r.config.Logger.Warn("outcome events not accepted, will retry",
+		r.config.Logger.Warn("the events stream has not taken outcome events, will retry",
 			zap.Stringer("lane", r.config.Lane), zap.Int("events", len(rows)), zap.Duration("retry_in", pause), zap.Error(err))
 		if err := r.settle(ctx, retry, pause); err != nil {
 			return err

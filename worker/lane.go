@@ -83,9 +83,10 @@ func (l *laneRun) run() {
 	case errors.Is(err, outbox.ErrLost):
 		l.worker.laneLost.Store(true)
 		l.worker.metrics.leaseChanged("lost")
-		l.worker.logger.Warn("lane lost: another worker has it, or the database is not the one it was", zap.Stringer("lane", l.lane))
+		l.worker.logger.Warn("lane lost: another worker has it, or the database is not the one it was; its owner goes on from the cursor",
+			zap.Stringer("lane", l.lane), zap.Uint64("cursor", l.row.cursor))
 	default:
-		l.worker.logger.Info("lane dropped", zap.Stringer("lane", l.lane), zap.NamedError("because", err))
+		l.worker.logger.Info("lane dropped without being handed back: a worker takes it over when its lease is over", zap.Stringer("lane", l.lane), zap.NamedError("because", err))
 	}
 }
 
@@ -281,7 +282,7 @@ func (l *laneRun) insist(ctx context.Context, what string, try func() error) err
 			return err
 		}
 		pause := retry.NextBackOff()
-		l.worker.logger.Warn("a lane can't "+what+", will retry", zap.Stringer("lane", l.lane), zap.Duration("retry_in", pause), zap.Error(err))
+		l.worker.logger.Warn("lane stands still, will retry", zap.Stringer("lane", l.lane), zap.String("step", what), zap.Duration("retry_in", pause), zap.Error(err))
 		select {
 		case <-l.drain:
 			if err := l.release(ctx); err != nil {

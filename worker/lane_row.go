@@ -121,7 +121,7 @@ func (l *laneRun) hold(ctx context.Context, received *messages.Received, cause e
 	err := l.worker.pool.QueryRow(ctx, holdSQL, l.lane.String(), l.row.owner.token, l.row.owner.epoch,
 		int64(received.Sequence), storable(cause.Error())).Scan(&skip, &reason)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		l.worker.logger.Warn("a lane is held and its row can't say so", zap.Stringer("lane", l.lane), zap.Error(err))
+		l.worker.logger.Warn("lane held, and the database can't be told: connectctl status does not show it yet; will tell it again", zap.Stringer("lane", l.lane), zap.Error(err))
 	}
 	if !l.held.Swap(true) {
 		l.worker.logger.Error("lane held: one command can't be applied; mend the cause, and the lane goes on by itself, or give the command up with connectctl skip",

@@ -46,7 +46,8 @@ func (w *Worker) keepLeases(ctx context.Context) error {
 			return nil
 		case err != nil:
 			w.setUnready(err)
-			w.logger.Warn("leases not renewed, will retry", zap.Error(err))
+			w.logger.Warn("leases not renewed, will retry: without success within the lease time other workers take the lanes over",
+				zap.Duration("lease_time", w.config.LeaseTTL), zap.Error(err))
 		default:
 			w.setReady()
 			if !joined {
@@ -92,7 +93,7 @@ func (w *Worker) lease(ctx context.Context) error {
 func (w *Worker) reachNATS(ctx context.Context) error {
 	nc := w.config.NATS
 	if !nc.IsConnected() {
-		return fmt.Errorf("NATS: not connected (%s)", nc.Status())
+		return fmt.Errorf("NATS: not connected (%s), waiting for it", nc.Status())
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.config.LeaseTTL/2)
 	defer cancel()

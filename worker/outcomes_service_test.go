@@ -187,7 +187,7 @@ func TestOutcomesSurviveAReconnect(t *testing.T) {
 	w := s.work()
 	s.awaitReady(w)
 	s.server.Stop()
-	s.awaitUnready(w)
+	_ = s.awaitUnready(w) // it fails the test if that does not happen
 	s.server.Start()
 	s.awaitReady(w)
 	systemtest.Eventually(t, "an answer", func() error {

@@ -69,13 +69,15 @@ func FindStored(ctx context.Context, js jetstream.JetStream, stream string, q St
 	return answer.Message, nil
 }
 
-// apiSubject is the subject of a question to JetStream's API.
+// apiSubject is the subject of a question to JetStream's API, which may have to
+// be reached by a domain or by a prefix of its own.
 func apiSubject(js jetstream.JetStream, operation string) string {
-	switch o := js.Options(); {
-	case o.APIPrefix != "":
-		return strings.TrimSuffix(o.APIPrefix, ".") + "." + operation
-	case o.Domain != "":
-		return "$JS." + o.Domain + ".API." + operation
+	options := js.Options()
+	switch {
+	case options.Domain != "":
+		return "$JS." + options.Domain + ".API." + operation
+	case options.APIPrefix != "":
+		return strings.TrimSuffix(options.APIPrefix, ".") + "." + operation
 	}
 	return jetstream.DefaultAPIPrefix + operation
 }

@@ -54,7 +54,7 @@ func (w *Worker) upkeep(ctx context.Context) {
 		}
 		inbox, deadLetters, err := outbox.Prune(ctx, w.pool, w.config.InboxRetention, w.config.DeadLetterRetention)
 		if err != nil && ctx.Err() == nil {
-			w.logger.Warn("tables not pruned, will retry", zap.Error(err))
+			w.logger.Warn("inbox and dead letters that are past their retention not deleted, will retry", zap.Error(err))
 		}
 		if inbox+deadLetters > 0 {
 			w.logger.Info("pruned what is past its retention", zap.Int64("inbox", inbox), zap.Int64("dead_letters", deadLetters))
@@ -94,7 +94,7 @@ func (w *Worker) purge(ctx context.Context, class messages.Class) error {
 		}
 	} else {
 		w.metrics.earlyPurge(class)
-		w.logger.Warn("command stream is nearly full: purging applied commands that a restore might have needed; raise its limit",
+		w.logger.Warn("command stream is nearly full: purging applied commands that a restore of the database might have needed; raise its limit with connect-provider streams --mend",
 			zap.Stringer("class", class), zap.Float64("fill", fill))
 	}
 	if upTo < info.State.FirstSeq {

@@ -83,7 +83,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	check(c.LeaseTTL >= time.Second && c.LeaseTTL <= 5*time.Minute, "lease %s: choose between 1s and 5m", c.LeaseTTL)
+	check(c.LeaseTTL >= time.Second && c.LeaseTTL <= 5*time.Minute, "lease TTL %s: choose between 1s and 5m", c.LeaseTTL)
 	check(c.BatchSize >= 1 && c.BatchSize <= 1000, "batch size %d: choose between 1 and 1000", c.BatchSize)
 	check(c.InFlight >= 1 && c.InFlight <= 16, "batches in flight %d: choose between 1 and 16", c.InFlight)
 	check(c.PublishTimeout > 0, "publish timeout %s: choose more than 0", c.PublishTimeout)

@@ -8,6 +8,8 @@
 //   - migrate (migrate.go): creates or upgrades the database schemas.
 //   - streams (streams.go): creates the three streams, or compares those that
 //     exist with what they must be.
+//   - healthy (healthy.go): asks a worker on the same machine whether it is
+//     ready, where a container has nothing else to ask with.
 //
 // Settings are flags, environment variables, and defaults, in that order
 // (settings.go; --help names them all). They are checked as a whole before

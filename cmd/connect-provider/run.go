@@ -30,6 +30,7 @@ type commandLine struct {
 	Worker  workerCommand    `cmd:"" help:"Decide commands and publish their outcomes, until a signal comes."`
 	Migrate migrateCommand   `cmd:"" help:"Create or upgrade the database schemas."`
 	Streams streamsCommand   `cmd:"" help:"Create the streams, or compare those that exist with what they must be."`
+	Healthy healthyCommand   `cmd:"" help:"Ask the worker on this machine whether it is ready: 0 yes, 1 no."`
 	Version kong.VersionFlag `help:"Show the version."`
 }
 

@@ -75,7 +75,7 @@ func (c *streamsCommand) run(ctx context.Context, p process) error {
 	case err != nil:
 		return err
 	case fatal > 0:
-		return fmt.Errorf("%w: %d settings would lose data or break the order of events", worker.ErrStreams, fatal)
+		return fmt.Errorf("%w: %d settings, told above, would lose data or break the order of events", worker.ErrStreams, fatal)
 	case len(findings) == 0:
 		fmt.Fprintln(p.stdout, "The streams are as they should be.")
 	default:
@@ -97,7 +97,7 @@ func tellFindings(w io.Writer, findings []messages.Finding) (fatal int) {
 		if finding.Updatable {
 			fmt.Fprintln(w, "  mend with: connect-provider streams --mend (and the settings given now)")
 		} else {
-			fmt.Fprintln(w, "  can't be changed in place: drain the stream and make it anew (README, \"Changing the number of lanes\")")
+			fmt.Fprintln(w, "  can't be changed in place: drain the stream and make it anew (deploy/RUNBOOK.md, \"Another number of lanes\")")
 		}
 	}
 	return fatal

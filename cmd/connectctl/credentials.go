@@ -77,7 +77,7 @@ func (c *credentialsCommand) run(_ context.Context, p process) error {
 		}
 		return err
 	}
-	fmt.Fprintf(p.stdout, "%d files made, %d kept. Organizations: %s.\n", len(result.Made), result.Kept, joined(result.Organizations))
+	fmt.Fprintf(p.stdout, "%d files made, %d kept. Organizations: %s.\n", len(result.Made), result.Kept, orNone(result.Organizations))
 	for _, certificate := range result.Certificates {
 		fmt.Fprintf(p.stdout, "%s is valid until %s.", certificate.File, certificate.Until.UTC().Format(time.DateOnly))
 		if len(certificate.Lacks) > 0 {
@@ -91,7 +91,7 @@ func (c *credentialsCommand) run(_ context.Context, p process) error {
 	return nil
 }
 
-func joined(names []string) string {
+func orNone(names []string) string {
 	if len(names) == 0 {
 		return "none"
 	}

@@ -109,5 +109,5 @@ func (a *audit) verdict() error {
 	if a.wrong == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d promises were broken", a.wrong)
+	return fmt.Errorf("%d promises were broken; the lines above that begin with BROKEN tell the first of them", a.wrong)
 }

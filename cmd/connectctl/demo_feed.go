@@ -96,7 +96,7 @@ func (f *feed) await(ctx context.Context, enough func() bool) error {
 		select {
 		case <-news:
 		case <-timer.C:
-			return fmt.Errorf("no outcome has come for %s", stalled)
+			return fmt.Errorf("no outcome has come for %s; --log-level info shows what the worker is at", stalled)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

@@ -16,6 +16,9 @@
 //   - dead-letters list, show, redrive, discard (dead_letters*.go): what became
 //     of messages that nobody could act on. masked.go keeps phone numbers out of
 //     what is shown of them.
+//   - status (status.go): the state of a whole system (status_system.go), or the
+//     history of a command or of a phone number (status_history.go), as read by
+//     package cmd/internal/status, once or again and again (status_view.go).
 //   - demo-data (demo_data.go): loads the demo organizations into a database.
 //
 // The system (system.go) is NATS in this process, a private Postgres found on

@@ -50,12 +50,15 @@ func (r *eventReader) read(ctx context.Context, take takeEvent) error {
 	for {
 		before := r.last
 		ended, err := r.spell(ctx, take)
-		switch {
-		case ended:
+		if ended {
 			return err
-		case ctx.Err() != nil:
+		}
+		select {
+		case <-ctx.Done():
 			return nil
-		case !r.begun || r.js.Conn().IsClosed():
+		default:
+		}
+		if !r.begun || r.js.Conn().IsClosed() {
 			return r.explain(err)
 		}
 		r.wait(err)
@@ -197,16 +200,18 @@ func (r *eventReader) resume(info *jetstream.ConsumerInfo) {
 	r.waiting = ""
 }
 
+// ownUser is what an organization that reads its own events has to give.
+const ownUser = "an organization's own user names the organization (--org) and the consumer that its operator has given it (--consumer), and perhaps an inbox prefix (NATS_INBOX_PREFIX)"
+
 // explain says what to do about what keeps reading from beginning.
 func (r *eventReader) explain(err error) error {
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return fmt.Errorf("there is no stream %s: create the streams with `connect-provider streams`, and check that this is the right server", messages.EventsStream)
 	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
-		return fmt.Errorf("read %s: %w: check that this is the right server and account, and that JetStream is enabled there", messages.EventsStream, err)
+		return fmt.Errorf("read %s: %w: check that this is the right server, and its JetStream domain (NATS_JS_DOMAIN); %s", messages.EventsStream, err, ownUser)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
-		return fmt.Errorf("read %s: no answer: this user may not be allowed to read it like that; "+
-			"ask the operator for the consumer's name (--consumer), the organization (--org) and the inbox prefix (--nats-inbox-prefix)", messages.EventsStream)
+		return fmt.Errorf("read %s: no answer: this user may not be allowed to read it like that; %s", messages.EventsStream, ownUser)
 	}
 	return fmt.Errorf("read %s: %w", messages.EventsStream, err)
 }

@@ -101,7 +101,7 @@ func (c *skipCommand) tellOutcome(ctx context.Context, p process, pool *pgxpool.
 		return fmt.Errorf("outcome of sequence %d of lane %s: %w", c.Sequence, c.Lane, err)
 	}
 	switch {
-	case err != nil:
+	case errors.Is(err, pgx.ErrNoRows):
 		fmt.Fprintf(p.stdout, "%-10s lane %s has passed sequence %d without deciding it: it repeats a decided command, or the stream was replaced\n", "gone", c.Lane, c.Sequence)
 		return nil
 	case code != string(messages.InternalError):

@@ -72,7 +72,7 @@ func (s systemText) waiting() string {
 	if commands == 0 && s.Outbox.Depth == 0 {
 		return "nothing waits"
 	}
-	return fmt.Sprintf("%s to decide, %s to publish", manyOf(int(commands), "command"), manyOf(int(s.Outbox.Depth), "outcome"))
+	return fmt.Sprintf("%s to decide, %s in the outbox", manyOf(int(commands), "command"), manyOf(int(s.Outbox.Depth), "outcome"))
 }
 
 // manyOf writes a number of things: 1 lane, 12 lanes.

@@ -20,6 +20,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
+	"connect-provider/cmd/internal/program"
 	"connect-provider/cmd/internal/status"
 	"connect-provider/deploy/demo"
 	"connect-provider/deploy/local"
@@ -169,8 +170,35 @@ func TestStatusDoesNotWaitForSilence(t *testing.T) {
 	withStreams(t, natsServer.URL(), devStreams)
 	line := systemtest.Proxy(t, database)
 	line.HoldReplies()
-	out, _ := runs(t, 1, statusAt(line.URL(), natsServer.URL(), "--timeout", "300ms")...)
-	contains(t, out, "ERROR: the database can't be asked", "TELEPHONY_BULK")
+	// far longer than it takes, and shorter than the library's own patience
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var out, errs output
+	if code := run(ctx, statusAt(line.URL(), natsServer.URL(), "--timeout", "300ms"), &out, &errs); code != 1 {
+		t.Errorf("ended with %d", code)
+	}
+	contains(t, out.String(), "ERROR: the database can't be asked", "TELEPHONY_BULK")
+}
+
+// A connection that was given up is made again when it is needed next, as in a
+// long watch.
+func TestStatusConnectsAgain(t *testing.T) {
+	t.Parallel()
+	command := &statusCommand{}
+	secrets := &program.Secrets{}
+	command.Database.URL, command.NATS.URL = systemtest.MigratedDatabase(t), systemtest.NATS(t).URL()
+	if err := errors.Join(command.problems(secrets)...); err == nil || !strings.Contains(err.Error(), "--interval") {
+		t.Fatal(err)
+	}
+	servers := &statusServers{command: command, secrets: secrets}
+	defer servers.close()
+	for range 2 {
+		d := servers.connect(t.Context(), time.Minute, true).System(t.Context(), status.Numbers{})
+		if !d.Database.Answers || !d.NATS.Answers {
+			t.Fatalf("%+v", d.Problems)
+		}
+		servers.nc.Close()
+	}
 }
 
 // readOnlyRole makes a role that may only select from both schemas, and returns

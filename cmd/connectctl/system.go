@@ -139,7 +139,7 @@ func (s *system) wait(ctx context.Context) error {
 	case <-s.worker.ended:
 		return fmt.Errorf("the worker ended: %w", s.worker.err)
 	case <-s.stack.PostgresDone():
-		return errors.New("the private Postgres ended by itself; its log is in the data directory")
+		return errors.New("the private Postgres ended by itself; its log is the file postgres/log in the data directory")
 	}
 }
 

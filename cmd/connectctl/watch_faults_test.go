@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -223,28 +224,72 @@ func TestWatchThroughADurableConsumerGoesOnWhereItStopped(t *testing.T) {
 	w.exits(0)
 	w.check(nil)
 
-	_, stderr := runs(t, 1, append([]string{"watch", "--server", b.server.URL(), "--since", "start"}, args...)...)
+	_, stderr := runs(t, 1, append([]string{"watch", "--server", b.server.URL(), "--since", "start", "--until-now"}, args...)...)
 	contains(t, stderr, "consumer keeper exists", "leave out --since")
-	_, stderr = runs(t, 1, "watch", "--server", b.server.URL(), "--consumer", "keeper", "--org", "globex")
+	_, stderr = runs(t, 1, "watch", "--server", b.server.URL(), "--consumer", "keeper", "--org", "globex", "--until-now")
 	contains(t, stderr, "consumer keeper does not deliver telephony.events.*.globex.>")
-	_, stderr = runs(t, 1, "watch", "--server", b.server.URL(), "--consumer", "keeper")
+	_, stderr = runs(t, 1, "watch", "--server", b.server.URL(), "--consumer", "keeper", "--until-now")
 	contains(t, stderr, "does not deliver telephony.events.*.*.>", "--org")
 }
 
-// A reader that was killed has an event that it did not acknowledge.
+// A reader that was killed has an event that it did not acknowledge, which the
+// server delivers again after a while.
 func TestADurableConsumerKeepsTheOrderBehindAReaderThatWasKilled(t *testing.T) {
 	t.Parallel()
-	b := newWatchBed(t)
-	ids := b.publish(5)
-	keeper := &durableSource{name: "keeper", filter: eventFilter{}.subject()}
-	killed := eventReader{js: b.js, logger: zap.NewNop(), source: keeper, from: start{policy: jetstream.DeliverAllPolicy}}
-	err := killed.read(t.Context(), func(jetstream.Msg, *jetstream.MsgMetadata) (bool, error) { return false, errors.New("killed") })
-	if err == nil || err.Error() != "killed" {
-		t.Fatal(err)
+	for _, size := range []int{1, 5} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			t.Parallel()
+			b := newWatchBed(t)
+			ids := b.publish(size)
+			keeper := &durableSource{name: "keeper", filter: eventFilter{}.subject()}
+			killed := eventReader{js: b.js, logger: zap.NewNop(), source: keeper, from: start{policy: jetstream.DeliverAllPolicy}}
+			err := killed.read(t.Context(), func(jetstream.Msg, *jetstream.MsgMetadata) (bool, error) { return false, errors.New("killed") })
+			if err == nil || err.Error() != "killed" {
+				t.Fatal(err)
+			}
+			if size > 1 {
+				ids = append(ids, b.publish(1)...)
+			}
+			w := b.start("--consumer", "keeper", "--until-now")
+			w.exits(0)
+			w.check(ids)
+		})
 	}
-	w := b.start("--consumer", "keeper", "--until-now")
-	w.exits(0)
-	w.check(ids)
+}
+
+// stumbling loses its first consumer before anything of it was read. What there
+// is is older than the beginning of the reading by more than clocks differ.
+type stumbling struct {
+	eventSource
+	stumbled bool
+}
+
+func (s *stumbling) isNew(event *jetstream.MsgMetadata, r *eventReader) (bool, error) {
+	if !s.stumbled {
+		s.stumbled, r.last.at = true, r.last.at.Add(time.Hour)
+		return false, errors.New("stumbled")
+	}
+	return s.eventSource.isNew(event, r)
+}
+
+func TestThePastIsReadAgainWhereNothingOfItWasRead(t *testing.T) {
+	t.Parallel()
+	b := newWatchBed(t)
+	ids := b.publish(3)
+	for _, source := range []eventSource{&orderedSource{}, &durableSource{name: "keeper", filter: eventFilter{}.subject()}} {
+		reader := eventReader{js: b.js, logger: zap.NewNop(), source: &stumbling{eventSource: source}, from: start{policy: jetstream.DeliverAllPolicy}}
+		var got []string
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		err := reader.read(ctx, func(message jetstream.Msg, _ *jetstream.MsgMetadata) (bool, error) {
+			event, err := decodeEvent(message)
+			got = append(got, event.CommandID)
+			return len(got) < len(ids), err
+		})
+		cancel()
+		if err != nil || !slices.Equal(got, ids) {
+			t.Errorf("%T: read %q, %v", source, got, err)
+		}
+	}
 }
 
 // acksLost is a durable consumer whose first acknowledgements get lost.
@@ -291,6 +336,7 @@ func TestAnEventWhoseAcknowledgementGotLostIsNotReadTwice(t *testing.T) {
 func TestWatchThroughConsumersThatOthersMade(t *testing.T) {
 	t.Parallel()
 	b := newWatchBed(t)
+	b.put(watchedEvent("globex", "theirs"))
 	ids := b.publish(5)
 	for name, config := range map[string]jetstream.ConsumerConfig{
 		"all-acks": {AckPolicy: jetstream.AckAllPolicy},

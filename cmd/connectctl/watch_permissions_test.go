@@ -67,6 +67,6 @@ func TestWatchAsAnOrganizationsOwnUser(t *testing.T) {
 
 	for _, args := range [][]string{{"--org", "acme"}, {"--org", "globex", "--consumer", "another"}} {
 		_, stderr := runs(t, 1, append(append([]string{"watch", "--server", s.ClientURL()}, acme...), args...)...)
-		contains(t, stderr, "Permissions Violation", "no answer: this user may not be allowed", "--consumer", "--nats-inbox-prefix")
+		contains(t, stderr, "Permissions Violation", "no answer: this user may not be allowed", "--consumer", "NATS_INBOX_PREFIX")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"testing"
+	"time"
 
 	"connect-provider/deploy/systemtest"
 	"connect-provider/messages"
@@ -49,8 +50,19 @@ func TestAnotherNumberOfLanes(t *testing.T) {
 		d.awaitDecided()
 		s.awaitPurged()
 	}
-	// idle lanes are taken over once more, from streams that were purged
+	// idle lanes look at their streams, which were purged, once more: after a
+	// reconnect, and after they were taken over
 	s.awaitMeasured(map[string]float64{"lane_lag_messages": 0, "outbox_depth": 0, "lanes_reading": 16})
+	s.nats.Kill()
+	s.nats.Start()
+	s.awaitConnection()
+	systemtest.Eventually(t, "readers made anew", func() error {
+		if n, err := s.measured("reader_restarts_total"); err != nil || n < 16 {
+			return errors.Join(fmt.Errorf("%v were", n), err)
+		}
+		return nil
+	})
+	s.awaitMeasured(map[string]float64{"lanes_reading": 16, "ranges_lost_total": 0})
 	for _, w := range s.workers {
 		w.stop()
 		w.start()
@@ -86,9 +98,18 @@ func (s *service) awaitPurged() {
 // fit, and says why.
 func (s *service) refused(why string) {
 	s.t.Helper()
-	out, err := s.commandOf(s.binary, "worker").CombinedOutput()
+	var out bytes.Buffer
+	cmd := s.commandOf(s.binary, "worker")
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	// one that works would never end
+	patience := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
+	defer patience.Stop()
+	err := cmd.Wait()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 4 || !bytes.Contains(out, []byte(why)) {
-		s.t.Fatalf("a worker ended with %v, want exit code 4 and %q:\n%s", err, why, out)
+	if !errors.As(err, &exit) || exit.ExitCode() != 4 || !bytes.Contains(out.Bytes(), []byte(why)) {
+		s.t.Fatalf("a worker ended with %v, want exit code 4 and %q:\n%s", err, why, out.Bytes())
 	}
 }

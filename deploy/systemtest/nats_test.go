@@ -35,6 +35,26 @@ func TestNATSKeepsWhatItAcknowledged(t *testing.T) {
 	}
 }
 
+func TestNATSLosesItsDisk(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func(testing.TB) *systemtest.NATSServer{
+		"in process": systemtest.NATS, "own process": systemtest.NATSProcess,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			for range 2 {
+				publish(t, s.URL())
+				s.LoseDisk()
+				s.Start()
+				if got := stored(t, s.URL()); got != 0 {
+					t.Fatalf("%d messages are stored, want none", got)
+				}
+			}
+		})
+	}
+}
+
 func publish(t *testing.T, url string) {
 	t.Helper()
 	if _, err := stream(t, url).Publish(t.Context(), "kept.1", []byte("x")); err != nil {

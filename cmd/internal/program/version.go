@@ -2,9 +2,16 @@ package program
 
 import "runtime/debug"
 
-// Version returns the version that the binary was built from: the module's, or
-// the commit's.
+// version is set by builds that know it, with -ldflags -X, where the sources
+// come without their repository.
+var version string
+
+// Version returns the version that the binary was built from: what the build
+// was told, the module's, or the commit's.
 func Version() string {
+	if version != "" {
+		return version
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

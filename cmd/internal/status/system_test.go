@@ -133,10 +133,12 @@ func TestAKilledWorkersLeaseRunsOut(t *testing.T) {
 	b := newBed(t)
 	b.work().kill()
 	var d *System
-	systemtest.Eventually(t, "the lease to run out", func() error {
+	systemtest.Eventually(t, "the leases to run out", func() error {
 		d = b.system()
-		if l := d.Lanes[0]; l.Lease != LeaseExpired || d.Workers[0].Live {
-			return fmt.Errorf("lease %s, worker %+v", l.Lease, d.Workers[0])
+		for _, l := range d.Lanes {
+			if l.Lease != LeaseExpired || d.Workers[0].Live {
+				return fmt.Errorf("lane %s: lease %s, worker %+v", l.Lane, l.Lease, d.Workers[0])
+			}
 		}
 		return nil
 	})
@@ -411,7 +413,9 @@ func TestOneServerAway(t *testing.T) {
 	if d.NATS.Answers || !d.Database.Answers || d.Streams != nil || len(d.Lanes) != 2*testLanes || d.Lanes[0].LagMessages != nil {
 		t.Errorf("%+v", d)
 	}
-	wantCodes(t, d, "nats_away", "no_worker")
+	if p := wantCodes(t, d, "nats_away", "no_worker")[0]; !strings.Contains(p.Message, "the connection is lost") {
+		t.Errorf("%+v", p)
+	}
 
 	b.server.Start()
 	systemtest.Eventually(t, "the connection to be back", func() error {
