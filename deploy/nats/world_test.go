@@ -140,6 +140,7 @@ func (c conf) options(dir, main string) (*server.Options, error) {
 		return nil, err
 	}
 	options.Host, options.Port, options.HTTPPort = "127.0.0.1", server.RANDOM_PORT, 0
+	options.SyncAlways = false // nothing of these tests is to outlive the power
 	options.NoSigs = true
 	return options, nil
 }
