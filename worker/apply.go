@@ -107,7 +107,11 @@ func (l *laneRun) apply(ctx context.Context, batch []*messages.Received, patienc
 		}
 		pause := retry.NextBackOff()
 		l.logRetry(c, batch, pause, err)
-		if err := l.rest(ctx, pause, l.nudged); err != nil {
+		var wake <-chan struct{}
+		if l.held.Load() {
+			wake = l.nudged // an operator may have asked to skip the command
+		}
+		if err := l.rest(ctx, pause, wake); err != nil {
 			return err
 		}
 	}

@@ -171,7 +171,7 @@ func (l *laneRun) takeOver(ctx context.Context) error {
 func (l *laneRun) follow(ctx context.Context) error {
 	retry := newBackOff()
 	for {
-		from := l.row.position()
+		from, opened := l.row.position(), time.Now()
 		var r *reader
 		err := l.insist(ctx, "read its stream", func() (err error) {
 			r, err = l.open(ctx)
@@ -192,7 +192,7 @@ func (l *laneRun) follow(ctx context.Context) error {
 			l.worker.logger.Info("reading again from the cursor", zap.Stringer("lane", l.lane), zap.Uint64("cursor", l.row.cursor), zap.NamedError("because", r.err))
 		}
 		// a consumer that ends as soon as it is made must not be made in a circle
-		if from != l.row.position() {
+		if from != l.row.position() || time.Since(opened) > consumerLife {
 			retry.Reset()
 		}
 		if err := l.rest(ctx, retry.NextBackOff(), nil); err != nil {
@@ -251,8 +251,11 @@ func (l *laneRun) consume(ctx context.Context, r *reader) (finished bool, err er
 			err = l.apply(ctx, batch, l.worker.config.HoldAfter)
 			l.span.end(ctx, err)
 			l.applying.Store(0)
-			if errors.Is(err, errHandedBack) {
+			switch {
+			case errors.Is(err, errHandedBack):
 				return true, nil // what is not applied is read again by the next owner
+			case errors.Is(err, errReadAgain):
+				return false, nil
 			}
 			if err != nil {
 				return false, err

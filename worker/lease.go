@@ -40,6 +40,11 @@ func (w *Worker) keepLeases(ctx context.Context) error {
 	defer due.stop()
 	for joined := false; due.next(ctx); {
 		start := time.Now()
+		if due.wasAsked {
+			for _, run := range w.runs() {
+				tell(run.nudged)
+			}
+		}
 		err := w.lease(ctx)
 		switch {
 		case ctx.Err() != nil:

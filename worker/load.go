@@ -87,7 +87,8 @@ func wantedBy(batch []*messages.Received, poisoned map[uint64]string) wanted {
 
 // lockAndLoad begins a transaction, takes the partition's lock and reads the
 // batch's state, in one round trip; a second one where a bridge's providers or
-// a reused id need a closer look. On an error the transaction is still open.
+// a reused id need a closer look. On an error the transaction is still open, and
+// the state is what had been read by then: the pauses come first.
 func lockAndLoad(ctx context.Context, conn *pgx.Conn, lane messages.Lane, idleTimeout time.Duration, batch []*messages.Received, poisoned map[uint64]string) (*state, error) {
 	w := wantedBy(batch, poisoned)
 	s := newState(len(batch))
@@ -106,7 +107,7 @@ func lockAndLoad(ctx context.Context, conn *pgx.Conn, lane messages.Lane, idleTi
 		q.Queue(loadConnectionsSQL, w.numbers).Query(s.scanConnections)
 	}
 	if err := conn.SendBatch(ctx, &q).Close(); err != nil {
-		return nil, fmt.Errorf("%w: %w", errLoading, err)
+		return s, fmt.Errorf("%w: %w", errLoading, err)
 	}
 	return s, s.lookCloser(ctx, conn, batch, bounds)
 }

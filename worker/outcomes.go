@@ -17,9 +17,9 @@ const (
 	outcomesService = "telephony-outcomes"
 	// outcomesVersion is that of the questions and answers, not of this program.
 	outcomesVersion = "1.0.0"
-	// outcomesTimeout bounds the look into the database, which is about as long
-	// as askers wait.
-	outcomesTimeout = 5 * time.Second
+	// outcomesTimeout bounds the look into the database. It is shorter than askers
+	// wait (messages.AskOutcomes), so that they hear of it.
+	outcomesTimeout = 3 * time.Second
 	// What waits beyond this is dropped: by the time it had its turn nobody
 	// would wait for it any more. Who asks again asks another worker, perhaps.
 	outcomesWaiting, outcomesWaitingBytes = 4000, 8 << 20

@@ -67,7 +67,8 @@ func (s *state) beforePause(batch []*messages.Received) ([]*messages.Received, e
 
 // awaitResume returns when the lane's next command is no longer paused. The
 // lane keeps its lease meanwhile and its events are published. An error means
-// that the lane is lost or asked to finish, or that the program ends.
+// that the lane is lost or asked to finish, that it must read again
+// (errReadAgain), or that the program ends.
 func (l *laneRun) awaitResume(ctx context.Context, next *messages.Received, by Pause) error {
 	l.paused.Store(true)
 	defer l.paused.Store(false)
@@ -89,6 +90,10 @@ func (l *laneRun) awaitResume(ctx context.Context, next *messages.Received, by P
 		if err := l.rest(ctx, l.worker.pauseCheck, l.nudged); err != nil {
 			return err
 		}
+		if l.readerEnded() {
+			// so that the lane sees what has become of its stream meanwhile
+			return errReadAgain
+		}
 		paused, err := l.isPaused(ctx, next)
 		switch {
 		case err != nil:
@@ -98,6 +103,22 @@ func (l *laneRun) awaitResume(ctx context.Context, next *messages.Received, by P
 			l.worker.logger.Info("lane goes on: its next command is no longer paused", fields...)
 			return nil
 		}
+	}
+}
+
+// errReadAgain says that a batch was given up because its reader had ended.
+var errReadAgain = errors.New("the reader has ended")
+
+func (l *laneRun) readerEnded() bool {
+	r := l.reader.Load()
+	if r == nil {
+		return false
+	}
+	select {
+	case <-r.ended:
+		return true
+	default:
+		return false
 	}
 }
 

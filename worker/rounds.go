@@ -19,6 +19,8 @@ type rounds struct {
 	// meanwhile waits in the channel.
 	rest    *time.Timer
 	resting bool
+	// wasAsked says that the round at hand is one that was asked for.
+	wasAsked bool
 }
 
 // newRounds begins with a round at once.
@@ -41,8 +43,10 @@ func (r *rounds) next(ctx context.Context) bool {
 		case <-r.rest.C:
 			r.resting = false
 		case <-r.regular.C:
+			r.wasAsked = false
 			return true
 		case <-asked:
+			r.wasAsked = true
 			r.resting = true
 			r.rest.Reset(nudgePause)
 			return true

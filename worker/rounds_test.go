@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,12 +17,14 @@ func TestRoundsThatOthersAskForAreBounded(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), length)
 		defer cancel()
 		asked := make(chan struct{}, 1)
-		go func() {
+		var flood sync.WaitGroup
+		defer flood.Wait()
+		flood.Go(func() {
 			for ctx.Err() == nil {
 				tell(asked)
 				time.Sleep(time.Millisecond) //nolint:forbidigo // of synctest's clock
 			}
-		}()
+		})
 		r := newRounds(asked)
 		defer r.stop()
 		count := 0

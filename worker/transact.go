@@ -25,9 +25,9 @@ const (
 )
 
 // transact applies one batch, up to its first paused command, in one
-// transaction: lock, load, decide, write, commit. It returns what was decided and the outbox rows that now wait to be
-// published. When it returns an error other than errInDoubt, nothing has
-// happened.
+// transaction: lock, load, decide, write, commit. It returns what was decided
+// and the outbox rows that now wait to be published. When it returns an error
+// other than errInDoubt, nothing has happened.
 func (l *laneRun) transact(ctx context.Context, batch []*messages.Received, poisoned map[uint64]string) (decisions []decision, rows []outbox.Row, move cursorMove, err error) {
 	conn, err := l.worker.pool.Acquire(ctx)
 	if err != nil {
@@ -38,10 +38,7 @@ func (l *laneRun) transact(ctx context.Context, batch []*messages.Received, pois
 	bounded, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
 
-	s, err := lockAndLoad(bounded, conn.Conn(), l.lane, l.worker.config.LeaseTTL, batch, poisoned)
-	if err == nil {
-		batch, err = s.beforePause(batch)
-	}
+	s, batch, err := l.loadUnpaused(bounded, conn, batch, poisoned)
 	if err != nil {
 		return nil, nil, move, rollback(conn, err)
 	}
@@ -62,6 +59,26 @@ func (l *laneRun) transact(ctx context.Context, batch []*messages.Received, pois
 	}
 	stage("commit")
 	return decisions, rows, move, nil
+}
+
+// loadUnpaused begins the transaction and returns the state of the batch's part
+// before its first paused command, and that part. Where the state can't be read
+// it is tried without what is paused: that may be what it is paused for.
+func (l *laneRun) loadUnpaused(ctx context.Context, conn *pgxpool.Conn, batch []*messages.Received, poisoned map[uint64]string) (*state, []*messages.Received, error) {
+	for {
+		s, err := lockAndLoad(ctx, conn.Conn(), l.lane, l.worker.config.LeaseTTL, batch, poisoned)
+		unpaused, paused := s.beforePause(batch)
+		switch {
+		case paused != nil:
+			return nil, nil, paused
+		case err == nil:
+			return s, unpaused, nil
+		case len(unpaused) == len(batch) || conn.Conn().IsClosed():
+			return nil, nil, err
+		}
+		_ = rollback(conn, err)
+		batch = unpaused
+	}
 }
 
 // decideBatch runs the pure part. A panic in it becomes an error.

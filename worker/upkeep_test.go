@@ -164,6 +164,12 @@ func TestPurgeKeepsTheReplayWindow(t *testing.T) {
 	if n := s.count(`select count(*) from connect_provider.purge_marks`); n > 3 {
 		t.Errorf("%d marks are kept", n)
 	}
+
+	// a mark from before the stream was cut back tells nothing of what came since
+	s.platform(`insert into connect_provider.purge_marks select class, stream_created, 1000, now() - interval '3 hours' from connect_provider.purge_marks limit 1`)
+	s.publish(messages.Interactive, handle, connectCommand("c6", "b0", 1, number("+1555", 6)))
+	work(1)
+	purgedTo(7)
 }
 
 // TestPurgeWaitsForLanesThatHaveNotSeenTheStream: after a stream was replaced,

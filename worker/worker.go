@@ -93,7 +93,7 @@ func (c Config) Validate() error {
 		"inbox retention %s: choose more than the replay window %s, or commands that are read again would be applied again", c.InboxRetention, c.ReplayWindow)
 	check(c.DeadLetterRetention > 0, "dead letter retention %s: choose more than 0", c.DeadLetterRetention)
 	check(c.UpkeepInterval > 0, "upkeep interval %s: choose more than 0", c.UpkeepInterval)
-	check(c.HoldAfter >= 0, "hold after %s: choose more than 0", c.HoldAfter)
+	check(c.HoldAfter >= 0, "hold after %s: choose 0, which is the default, or more", c.HoldAfter)
 	return errors.Join(errs...)
 }
 
@@ -175,9 +175,6 @@ func (w *Worker) Run(ctx context.Context) error {
 			return
 		}
 		tell(w.nudged)
-		for _, run := range w.runs() {
-			tell(run.nudged)
-		}
 	})
 	if err != nil {
 		return fmt.Errorf("subscribe to %s: %w", workersSubject, err)

@@ -4,7 +4,7 @@
 -- window began, 0 if that is not known.
 with outdated as (
   delete from connect_provider.purge_marks m
-  where m.class = $1 and (m.stream_created <> $2 or m.marked_at < (
+  where m.class = $1 and (m.stream_created <> $2 or m.sequence > $3 or m.marked_at < (
     select max(b.marked_at) from connect_provider.purge_marks b
     where b.class = $1 and b.stream_created = $2 and b.marked_at <= statement_timestamp() - make_interval(secs => $4)))
 ), marked as (
@@ -15,4 +15,4 @@ with outdated as (
     where m.class = $1 and m.stream_created = $2 and m.marked_at > statement_timestamp() - make_interval(secs => $4 / 100))
 )
 select coalesce(max(m.sequence), 0) from connect_provider.purge_marks m
-where m.class = $1 and m.stream_created = $2 and m.marked_at <= statement_timestamp() - make_interval(secs => $4)
+where m.class = $1 and m.stream_created = $2 and m.sequence <= $3 and m.marked_at <= statement_timestamp() - make_interval(secs => $4)
