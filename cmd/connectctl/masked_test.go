@@ -51,7 +51,7 @@ func TestBodiesStayReadable(t *testing.T) {
 		`{"a":{"phone_number":"+1234567890"}}`:                                                       "{\n  \"a\": {\n    \"phone_number\": \"+1*****7890\"\n  }\n}",
 		"not a command":                                                                              "not a command",
 		"\x1b[2Jhello\u202e":                                                                         "00000000  1b 5b 32 4a 68 65 6c 6c  6f e2 80 ae              |.[2Jhello...|",
-		"{\"a\":\"\u009b\"}":                                                                         "{\n  \"a\": \"?\"\n}",
+		"{\"a\":\"\u009b\"}":                                                                         "{\n  \"a\": \"\\u009b\"\n}",
 		"":                                                                                           "",
 		"{} x":                                                                                       "{} x",
 	} {

@@ -32,8 +32,13 @@ func lockDir(dir string) (*dirLock, error) {
 	return &dirLock{file: f}, nil
 }
 
-// release may be called again.
+// release may be called again. Closing the file would not do: a child that was
+// forked a moment ago, for another purpose, has it open until it executes its
+// program.
 func (l *dirLock) release() error {
+	if err := syscall.Flock(int(l.file.Fd()), syscall.LOCK_UN); err != nil && !errors.Is(err, syscall.EBADF) {
+		return err
+	}
 	if err := l.file.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
 		return err
 	}
