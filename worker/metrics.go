@@ -138,8 +138,8 @@ type lagCollector struct{ worker *Worker }
 
 var (
 	lagMessages = prometheus.NewDesc("connect_provider_lane_lag_messages", "Messages of an owned lane that are not applied yet.", []string{"lane"}, nil)
-	lagSeconds  = prometheus.NewDesc("connect_provider_lane_lag_seconds", "Age of the oldest message of an owned lane that has been read and not applied, 0 without one.", []string{"lane"}, nil)
-	oldestAge   = prometheus.NewDesc("connect_provider_oldest_undecided_seconds", "Age of the oldest undecided command over all owned lanes of a class.", []string{"class"}, nil)
+	lagSeconds  = prometheus.NewDesc("connect_provider_lane_lag_seconds", "Age of the oldest message of an owned lane that has been read and not applied, 0 without one and while the lane is paused.", []string{"lane"}, nil)
+	oldestAge   = prometheus.NewDesc("connect_provider_oldest_undecided_seconds", "Age of the oldest undecided command over all owned lanes of a class that are not paused.", []string{"class"}, nil)
 	lanes       = prometheus.NewDesc("connect_provider_lanes", "Lanes that a class has, as the database has it recorded; not there until the worker knows.", []string{"class"}, nil)
 	ownedLanes  = prometheus.NewDesc("connect_provider_lanes_owned", "Lanes that this worker owns.", []string{"class"}, nil)
 	readLanes   = prometheus.NewDesc("connect_provider_lanes_reading", "Owned lanes that are reading their stream; the others are being taken over, or can't.", []string{"class"}, nil)
@@ -173,6 +173,9 @@ func (c *lagCollector) Collect(out chan<- prometheus.Metric) {
 		}
 		seen[run.lane] = true
 		waiting, age := run.lag(now)
+		if run.paused.Load() {
+			age = 0 // it waits on purpose, and must not hide, or look like, one that does not
+		}
 		gauge(lagMessages, float64(waiting), run.lane.String())
 		gauge(lagSeconds, age.Seconds(), run.lane.String())
 		s := sums[run.lane.Class]
