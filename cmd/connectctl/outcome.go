@@ -34,6 +34,10 @@ type answer struct {
 	inquiry
 	// repeat says that the id was decided before, and that nothing was done now.
 	repeat bool
+	// reused says that the id was decided before with other content: the
+	// command fails with command_id_reused, if it has not yet. Its event tells
+	// it to those who may read events.
+	reused bool
 	took   time.Duration
 }
 
@@ -104,8 +108,8 @@ func (q question) await(ctx context.Context, js jetstream.JetStream, wait time.D
 			if q.repeats(known) {
 				return answer{inquiry: known, repeat: true}, nil
 			}
-			if q.unread && q.own(known) {
-				return answer{inquiry: known}, nil
+			if q.unread && known.decided != nil {
+				return answer{inquiry: known, reused: !q.own(known)}, nil
 			}
 		case <-ctx.Done():
 			if !q.own(known) {

@@ -29,8 +29,10 @@ type published struct {
 	// Repeat says that the id was decided before and nothing was done now.
 	Repeat bool            `json:"repeat,omitempty"`
 	Event  json.RawMessage `json:"event,omitempty"`
+	// Code is the failure code, where it is known without an event.
+	Code messages.Code `json:"code,omitempty"`
 	// Decided is what the workers remember, where there is no event: of a
-	// repeat, the earlier outcome.
+	// repeat, and of a reused id, the earlier outcome.
 	Decided json.RawMessage `json:"decided,omitempty"`
 	// Lane says how far the lane of an undecided command has come.
 	Lane json.RawMessage `json:"lane,omitempty"`
@@ -57,12 +59,15 @@ func (p printer) answer(q question, a answer, wait time.Duration) error {
 	switch {
 	case data == nil:
 		outcome, code = "undecided", exitUndecided
-	case data.Error != nil:
+	case a.reused, data.Error != nil:
 		outcome, code = "failed", exitFailed
 	}
 	if p.json {
 		document := published{Outcome: outcome, Repeat: a.repeat, Event: plainJSON(a.body)}
 		var err error
+		if a.reused {
+			document.Code = messages.CommandIDReused
+		}
 		switch {
 		case data == nil && a.lane != nil:
 			document.Lane, err = json.Marshal(a.lane)
@@ -85,6 +90,9 @@ func (p printer) sentence(q question, a answer, wait time.Duration) string {
 	data := a.data()
 	if data == nil {
 		return fmt.Sprintf("no outcome within %s: %s", wait, undecided(q, a))
+	}
+	if a.reused {
+		return fmt.Sprintf("%s: %s is the id of an earlier command with other content; send this one under an id of its own", messages.CommandIDReused, q.command.ID)
 	}
 	took := fmt.Sprintf(" (%s)", a.took.Round(100*time.Microsecond))
 	switch {

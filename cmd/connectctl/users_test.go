@@ -38,6 +38,10 @@ func TestCommandsAsTheUsersThatAreShipped(t *testing.T) {
 	contains(t, out, "as sequence 1 of TELEPHONY_COMMANDS", "connected")
 	out, _ = runs(t, 0, as("producer@acme", publish("order-1", "acme", "+1234567890")...)...)
 	contains(t, out, "decided before")
+	out, _ = runs(t, exitFailed, as("producer@acme", publish("order-1", "acme", "+1234567892")...)...)
+	contains(t, out, "failed", "command_id_reused", "an id of its own")
+	out, _ = runs(t, exitFailed, as("producer@acme", append(publish("order-1", "acme", "+1234567892"), "--json")...)...)
+	contains(t, out, `"outcome": "failed"`, `"code": "command_id_reused"`)
 	out, _ = runs(t, exitFailed, without("producer@acme", publish("order-2", "acme", "+1999")...)...)
 	contains(t, out, "failed", "not linked")
 	out, _ = runs(t, 0, as("producer@acme", append(publish("order-3", "acme", "+1234567890"), "--class", "bulk")...)...)
@@ -47,7 +51,7 @@ func TestCommandsAsTheUsersThatAreShipped(t *testing.T) {
 	_, stderr := runs(t, 1, as("producer@example.com", publish("order-4", "acme", "+1234567890")...)...)
 	contains(t, stderr, "telephony.commands.acme.connect-provider")
 
-	watch := []string{"watch", "--org", "acme", "--consumer", "acme~consumer", "--count", "3", "--since", "start"}
+	watch := []string{"watch", "--org", "acme", "--consumer", "acme~consumer", "--count", "5", "--since", "start"}
 	out, _ = runs(t, 0, as("consumer@acme", watch...)...)
 	contains(t, out, "order-1", "order-2", "order-3")
 	_, _ = runs(t, 1, as("consumer@example.com", watch...)...)

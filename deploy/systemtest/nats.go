@@ -3,6 +3,7 @@ package systemtest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,19 +49,34 @@ func NATSProcess(t testing.TB) *NATSServer {
 func startNATS(t testing.TB, newLocal func(dir string, port int) natsHost) *NATSServer {
 	t.Helper()
 	containers := inContainers(t)
-	port, err := local.FreePort("127.0.0.1")
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := &NATSServer{t: t}
-	if containers {
-		s.host = newNATSContainer(port)
-	} else {
+	for attempt := range 5 {
+		port, err := local.FreePort("127.0.0.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if containers {
+			s.host = newNATSContainer(port)
+			break
+		}
 		dir, err := newDir("nats")
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.host = newLocal(dir, port)
+		ctx, cancel := startContext()
+		err = s.host.start(ctx)
+		cancel()
+		if err == nil {
+			break
+		}
+		// another test's server may have taken the port a moment ago
+		if !strings.Contains(err.Error(), "address already in use") || attempt == 4 {
+			t.Fatalf("start NATS: %v", err)
+		}
+		if err := s.host.remove(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Cleanup(func() {
 		if err := s.host.remove(); err != nil {
