@@ -216,7 +216,10 @@ func (w *Worker) watchLag(ctx context.Context) {
 		case now := <-ticker.C:
 			for _, run := range w.runs() {
 				r := run.reader.Load()
-				if _, age := run.lag(now); r == nil || age < time.Second {
+				waiting, age := run.lag(now)
+				// a lane that has read all may have been told of one too many
+				stale := waiting > 0 && age == 0
+				if r == nil || !stale && age < time.Second {
 					continue
 				}
 				asked, cancel := context.WithTimeout(ctx, time.Second)
