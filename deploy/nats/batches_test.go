@@ -3,6 +3,8 @@ package nats_test
 import (
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
 	access "connect-provider/deploy/nats"
 	"connect-provider/messages"
 )
@@ -21,7 +23,7 @@ func TestOpenBatches(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 60 {
+		for range 55 {
 			commit, err := c.openBatch(t.Context(), subject)
 			if err != nil {
 				t.Fatal(err)
@@ -32,9 +34,12 @@ func TestOpenBatches(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// at once: the server forgets a batch that stays open for too long
+	var commits errgroup.Group
 	for _, commit := range open {
-		if err := commit(); err != nil {
-			t.Fatal(err)
-		}
+		commits.Go(commit)
+	}
+	if err := commits.Wait(); err != nil {
+		t.Fatal(err)
 	}
 }
