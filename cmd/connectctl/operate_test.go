@@ -66,7 +66,7 @@ func (o *operated) impatient() {
 	}
 	config := worker.DefaultConfig()
 	config.Name, config.Version, config.HoldAfter = "impatient", "test", 50*time.Millisecond
-	config.LeaseTTL = time.Second // its renewals are the commits that tell who is to blame
+	config.LeaseTTL = 10 * time.Second // its renewals are the commits that tell who is to blame
 	config.Database, config.NATS, config.Logger, config.Registerer = pool, o.nc, o.logger, prometheus.NewRegistry()
 	w, err := worker.New(config)
 	if err != nil {

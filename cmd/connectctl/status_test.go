@@ -174,7 +174,7 @@ func TestStatusDoesNotWaitForSilence(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var out, errs output
-	if code := run(ctx, statusAt(line.URL(), natsServer.URL(), "--timeout", "300ms"), &out, &errs); code != 1 {
+	if code := run(ctx, statusAt(line.URL(), natsServer.URL(), "--timeout", "5s"), &out, &errs); code != 1 {
 		t.Errorf("ended with %d", code)
 	}
 	contains(t, out.String(), "ERROR: the database can't be asked", "TELEPHONY_BULK")
@@ -341,7 +341,7 @@ func TestStatusOnlyReads(t *testing.T) {
 	}
 	out, _ = runs(t, 1, args()...)
 	contains(t, out, "permission denied for table pauses", "TELEPHONY_COMMANDS")
-	out, _ = runs(t, 1, statusAt(database, onlyLook, "--timeout", "1s")...)
+	out, _ = runs(t, 1, statusAt(database, onlyLook, "--timeout", "5s")...)
 	contains(t, out, "NATS can't be asked", "ermissions")
 }
 

@@ -241,7 +241,7 @@ func ownConsumer(token string) jetstream.ConsumerConfig {
 // readTwo takes two events by one request, and waits until their
 // acknowledgements are noted.
 func readTwo(ctx context.Context, consumer jetstream.Consumer, token string) error {
-	batch, err := consumer.Fetch(2, jetstream.FetchMaxWait(2*time.Second))
+	batch, err := consumer.Fetch(2, jetstream.FetchContext(ctx))
 	if err != nil {
 		return err
 	}
@@ -279,7 +279,7 @@ func gatewayNeeds() []need {
 			if _, err := consumer.Info(ctx); err != nil {
 				return err
 			}
-			return fetch(consumer, 2)
+			return fetch(ctx, consumer, 2)
 		})},
 		ordered(access.Gateway, messages.EventsStream),
 	}
@@ -409,7 +409,7 @@ func ordered(user, stream string) need {
 		if err != nil {
 			return err
 		}
-		return fetch(consumer, 2)
+		return fetch(ctx, consumer, 2)
 	})}
 }
 
@@ -421,8 +421,8 @@ func counted(count, want int, err error) error {
 	return err
 }
 
-func fetch(consumer jetstream.Consumer, want int) error {
-	batch, err := consumer.Fetch(want, jetstream.FetchMaxWait(2*time.Second))
+func fetch(ctx context.Context, consumer jetstream.Consumer, want int) error {
+	batch, err := consumer.Fetch(want, jetstream.FetchContext(ctx))
 	if err != nil {
 		return err
 	}

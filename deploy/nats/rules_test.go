@@ -80,8 +80,9 @@ func (m mutation) noticed(ctx context.Context, dir string) error {
 		return err
 	}
 	defer w.close()
-	w.patience = 2 * time.Second
 	if m.by == byNeeds {
+		// one who waits in vain notices what is missing
+		w.patience = 2 * time.Second
 		for _, n := range needs() {
 			if err := w.meet(ctx, n); err != nil {
 				return err

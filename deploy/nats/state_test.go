@@ -8,8 +8,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	access "connect-provider/deploy/nats"
 )
 
 // state is what the streams hold, as one who may see everything sees it.
@@ -18,10 +21,26 @@ type state struct {
 	consumers map[string]string // by stream and name: definition and position
 }
 
-// settle waits until what was published before is stored: the events stream
-// delivers to consumers by the same queue by which it acknowledges, so it comes
-// first.
+// settle waits until what was asked before is answered, wherever the answer went,
+// and what was published before is stored: the events stream delivers to
+// consumers by the same queue by which it acknowledges, so it comes first.
 func (w *world) settle(ctx context.Context) error {
+	served, err := w.client(access.Worker)
+	if err != nil {
+		return err
+	}
+	// without a reply, so that no rule about answers matters here
+	if err := w.god.Publish("telephony.outcomes.settled", nil); err != nil {
+		return err
+	}
+	select {
+	case <-w.answered:
+	case <-time.After(w.patience):
+		return errors.New("the service does not get to the last question")
+	}
+	if err := served.FlushTimeout(w.patience); err != nil {
+		return err
+	}
 	for _, subject := range []string{"telephony.events.c0.settled.x", "telephony.commands.settled.x", "telephony.bulk.settled.x"} {
 		if _, err := w.god.ask(ctx, subject, nil, nil); err != nil {
 			return err

@@ -178,6 +178,9 @@ type world struct {
 	god   *client // may do anything in the platform's account
 	godJS jetstream.JetStream
 
+	// answered tells that the stand-in has come to settle's own question.
+	answered chan struct{}
+
 	acks []string // subjects that acknowledge what acme has read
 }
 
@@ -204,7 +207,7 @@ func buildEmpty(ctx context.Context, dir string, c conf, main string) (*world, e
 	if err != nil {
 		return nil, err
 	}
-	w := &world{dir: dir, patience: 5 * time.Second, clients: map[string]*client{}, tls: options.TLSConfig != nil}
+	w := &world{dir: dir, patience: 20 * time.Second, answered: make(chan struct{}, 1), clients: map[string]*client{}, tls: options.TLSConfig != nil}
 	for _, a := range options.Accounts {
 		if a.Name == account {
 			options.Users = append(options.Users, &server.User{Username: "god", Password: "god", Account: a})
@@ -287,6 +290,10 @@ func (w *world) serveOutcomes() error {
 	}
 	err = service.AddEndpoint("outcomes", micro.HandlerFunc(func(r micro.Request) {
 		_, token, _ := strings.Cut(r.Subject(), "telephony.outcomes.")
+		if token == "settled" {
+			w.answered <- struct{}{}
+			return
+		}
 		_ = r.Respond([]byte(word(token))) // who does not get it says so
 	}), micro.WithEndpointSubject("telephony.outcomes.*"))
 	if err != nil {
