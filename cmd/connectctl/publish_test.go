@@ -86,9 +86,9 @@ func TestPublishTellsTheOutcomeByItsExitCode(t *testing.T) {
 		set owner = gen_random_uuid(), owner_token = gen_random_uuid(), lease_expires_at = 'infinity' where lane = $1`, lane); err != nil {
 		t.Fatal(err)
 	}
-	out, _ = runs(t, exitUndecided, publish("--id", "waits", "--wait", "1s")...)
-	contains(t, out, "undecided  no outcome within 1s: not decided yet (lane "+lane+" stands at ", ", the command is 7)", "--id waits")
-	out, _ = runs(t, exitUndecided, publish("--id", "waits2", "--wait", "1s", "--json")...)
+	out, _ = runs(t, exitUndecided, publish("--id", "waits", "--wait", "5s")...)
+	contains(t, out, "undecided  no outcome within 5s: not decided yet (lane "+lane+" stands at ", ", the command is 7)", "--id waits")
+	out, _ = runs(t, exitUndecided, publish("--id", "waits2", "--wait", "5s", "--json")...)
 	contains(t, out, `"lane": "`+lane+`"`, `"cursor": `, `"outcome": "undecided"`)
 	if _, err := s.pool.Exec(t.Context(), `update connect_provider.lanes
 		set owner = null, owner_token = null, lease_expires_at = null where lane = $1`, lane); err != nil {
