@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"connect-provider/deploy/faults"
 	"connect-provider/deploy/systemtest"
 	"connect-provider/messages"
 )
@@ -212,7 +213,7 @@ func TestAcknowledgementLostInAReplay(t *testing.T) {
 // swallowAnswers watches the lane's subjects and mutes the line as soon as an
 // event is on its way. What it returns waits until one more event than before
 // is stored, and mends the line.
-func (b *bed) swallowAnswers(line *systemtest.TCPProxy, before int) (mend func()) {
+func (b *bed) swallowAnswers(line *faults.Line, before int) (mend func()) {
 	b.t.Helper()
 	subscription, err := b.nc.SubscribeSync(testLane.EventFilter())
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"connect-provider/deploy/faults"
 	"connect-provider/deploy/systemtest"
 )
 
@@ -16,10 +17,10 @@ func TestReplyToCommitLost(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	l := newLoad(s, 6, 1)
-	var faults systemtest.FaultyPostgres
+	var commits faults.Commits
 	option, registry, logs := watched(t)
 	w := s.work(option, func(c *Config) {
-		c.Database = openPool(t, s.databaseURL, func(p *pgxpool.Config) { p.ConnConfig.DialFunc = faults.Dial })
+		c.Database = openPool(t, s.databaseURL, func(p *pgxpool.Config) { p.ConnConfig.DialFunc = commits.Dial })
 		c.BatchSize = 20
 	})
 	s.awaitReady(w)
@@ -37,19 +38,19 @@ func TestReplyToCommitLost(t *testing.T) {
 		}
 		switch round % 3 {
 		case 0:
-			faults.LoseCommitReply()
+			commits.LoseReply()
 			armed++
 		case 1:
-			faults.LoseCommit()
+			commits.LoseCommit()
 			armed++
 		default: // twice for the same batch, or for two lanes at once
-			faults.LoseCommit()
-			faults.LoseCommitReply()
+			commits.LoseCommit()
+			commits.LoseReply()
 			armed += 2
 		}
 		l.publish(100)
 		systemtest.Eventually(t, "the COMMITs to be harmed", func() error {
-			if lost := faults.Lost(); lost < armed {
+			if lost := commits.Lost(); lost < armed {
 				return fmt.Errorf("%d of %d", lost, armed)
 			}
 			return nil

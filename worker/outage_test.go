@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"connect-provider/deploy/faults"
 	"connect-provider/deploy/migrations"
 	"connect-provider/deploy/systemtest"
 )
@@ -72,7 +73,7 @@ func TestLinesDown(t *testing.T) {
 			t.Parallel()
 			s := newSystem(t)
 			l := newLoad(s, 6, 4)
-			lines := []*systemtest.TCPProxy{systemtest.Proxy(t, s.databaseURL), systemtest.Proxy(t, s.server.URL())}
+			lines := []*faults.Line{systemtest.Proxy(t, s.databaseURL), systemtest.Proxy(t, s.server.URL())}
 			w := s.work(func(c *Config) {
 				c.Database, c.NATS = openPool(t, lines[0].URL()), connectNATS(t, lines[1].URL())
 				c.BatchSize = 50

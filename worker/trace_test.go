@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
+	"connect-provider/deploy/faults"
 	"connect-provider/deploy/systemtest"
 	"connect-provider/messages"
 	"connect-provider/outbox"
@@ -330,11 +331,11 @@ func TestFailuresAreEventsOfOneSpan(t *testing.T) {
 	s := newSystem(t)
 	s.organization("acme", 1, 8, "+1555")
 	s.refuse("c3", "22003")
-	var faults systemtest.FaultyPostgres
+	var commits faults.Commits
 	option, spans := traced(t)
 	observed, registry, _ := watched(t)
 	w := s.work(option, observed, func(c *Config) {
-		c.Database = openPool(t, s.databaseURL, func(p *pgxpool.Config) { p.ConnConfig.DialFunc = faults.Dial })
+		c.Database = openPool(t, s.databaseURL, func(p *pgxpool.Config) { p.ConnConfig.DialFunc = commits.Dial })
 	})
 	s.awaitReady(w)
 	s.publishTraced(messages.Interactive, connectCommand("c3", "b0", 1, number("+1555", 3)), 3)
@@ -348,7 +349,7 @@ func TestFailuresAreEventsOfOneSpan(t *testing.T) {
 	}
 	checkNothingPersonal(t, spans, "planted", "+1555")
 
-	for n, lose := range []func(){faults.LoseCommitReply, faults.LoseCommit} {
+	for n, lose := range []func(){commits.LoseReply, commits.LoseCommit} {
 		// the COMMIT that is harmed may be that of a renewal or a clean-up: go on
 		// until it was a batch's
 		for round := 0; ; round++ {

@@ -2,6 +2,9 @@
 // that can be killed, restored or put behind a faulty line. Nothing is mocked
 // and nothing is skipped: what is missing fails the test and says how to get it.
 //
+// The ways to harm them are those of package faults; here they fail the test
+// where there an error is returned, and what was started or harmed ends with it.
+//
 // A package that uses it runs its tests through Main:
 //
 //	func TestMain(m *testing.M) { os.Exit(systemtest.Main(m)) }
@@ -21,12 +24,12 @@
 //   - NATS (nats.go): a server of its own with JetStream, every write synced,
 //     which the test can stop and start, whose disk it can lose, and one stream
 //     of which it can put back to an earlier copy (nats_rewind.go). NATSProcess:
-//     one that can be killed.
+//     one that can be killed (faults.NATSProcess).
 //   - PrivatePostgres (postgres.go): a server of its own that the test can
 //     restart, kill or pause; backup.go copies the running cluster and puts the
 //     copy back in its place; standby.go makes a standby that lags at will.
-//   - Proxy (proxy.go): a TCP line that can be cut, blocked or muted.
-//   - FaultyPostgres (faulty.go): a connection that loses a COMMIT or its reply.
+//   - Proxy (proxy.go): a faults.Line that ends with the test. A test that is to
+//     lose a COMMIT or an acknowledgement uses faults.Commits or faults.Acks.
 //   - Eventually, Logger.
 //
 // # When it ends

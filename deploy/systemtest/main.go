@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"connect-provider/deploy/faults"
 	"connect-provider/deploy/local"
 )
 
@@ -32,8 +33,8 @@ var testProcess struct {
 // Main runs the tests and afterwards ends the servers that they shared. It
 // returns the exit code.
 func Main(m *testing.M) int {
-	if natsProcessRequested() {
-		return runNATSProcess()
+	if faults.NATSProcessRequested() {
+		return faults.RunNATSProcess()
 	}
 	testProcess.inMain = true
 	code := m.Run()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"connect-provider/deploy/faults"
 	"connect-provider/deploy/local"
 )
 
@@ -22,14 +23,14 @@ type NATSServer struct {
 // natsHost is where the server runs: in this process, in one of its own, or in
 // a container.
 type natsHost interface {
-	url() string
-	start(ctx context.Context) error
-	stop() error
-	kill() error
-	keep(ctx context.Context, stream string) error   // copies a stream's files while the server runs
-	rewind(ctx context.Context, stream string) error // ends the server and puts the copy in the stream's place
-	loseDisk(ctx context.Context) error              // ends the server as kill does and leaves it nothing
-	remove() error                                   // ends it for good, in whatever state it is
+	URL() string
+	Start(ctx context.Context) error
+	Stop() error
+	Kill() error
+	KeepStream(ctx context.Context, stream string) error // copies a stream's files while the server runs
+	RewindStream(stream string) error                    // ends the server and puts the copy in the stream's place
+	LoseDisk() error                                     // ends the server as Kill does and leaves it nothing
+	Remove() error                                       // ends it for good, in whatever state it is
 }
 
 // NATS starts a server that ends with the test: in this process, or in a
@@ -43,7 +44,7 @@ func NATS(t testing.TB) *NATSServer {
 // container), so that Kill is a real kill -9.
 func NATSProcess(t testing.TB) *NATSServer {
 	t.Helper()
-	return startNATS(t, newNATSProcess)
+	return startNATS(t, func(dir string, port int) natsHost { return faults.NewNATSProcess(dir, port) })
 }
 
 func startNATS(t testing.TB, newLocal func(dir string, port int) natsHost) *NATSServer {
@@ -65,7 +66,7 @@ func startNATS(t testing.TB, newLocal func(dir string, port int) natsHost) *NATS
 		}
 		s.host = newLocal(dir, port)
 		ctx, cancel := startContext()
-		err = s.host.start(ctx)
+		err = s.host.Start(ctx)
 		cancel()
 		if err == nil {
 			break
@@ -74,12 +75,12 @@ func startNATS(t testing.TB, newLocal func(dir string, port int) natsHost) *NATS
 		if !strings.Contains(err.Error(), "address already in use") || attempt == 4 {
 			t.Fatalf("start NATS: %v", err)
 		}
-		if err := s.host.remove(); err != nil {
+		if err := s.host.Remove(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	t.Cleanup(func() {
-		if err := s.host.remove(); err != nil {
+		if err := s.host.Remove(); err != nil {
 			t.Errorf("remove NATS: %v", err)
 		}
 	})
@@ -88,17 +89,17 @@ func startNATS(t testing.TB, newLocal func(dir string, port int) natsHost) *NATS
 }
 
 // URL is where clients connect.
-func (s *NATSServer) URL() string { return s.host.url() }
+func (s *NATSServer) URL() string { return s.host.URL() }
 
 // Start starts a stopped or killed server and returns when it answers.
 func (s *NATSServer) Start() {
 	s.t.Helper()
 	ctx, cancel := startContext()
 	defer cancel()
-	if err := s.host.start(ctx); err != nil {
+	if err := s.host.Start(ctx); err != nil {
 		s.t.Fatalf("start NATS: %v", err)
 	}
-	if err := awaitNATS(ctx, s.host.url()); err != nil {
+	if err := awaitNATS(ctx, s.host.URL()); err != nil {
 		s.t.Fatalf("start NATS: %v", err)
 	}
 }
@@ -106,7 +107,7 @@ func (s *NATSServer) Start() {
 // Stop ends the server in an orderly way and waits for it. Start brings it back.
 func (s *NATSServer) Stop() {
 	s.t.Helper()
-	if err := s.host.stop(); err != nil {
+	if err := s.host.Stop(); err != nil {
 		s.t.Fatalf("stop NATS: %v", err)
 	}
 }
@@ -115,7 +116,7 @@ func (s *NATSServer) Stop() {
 // killed, there it is Stop; NATSProcess gives one that can.
 func (s *NATSServer) Kill() {
 	s.t.Helper()
-	if err := s.host.kill(); err != nil {
+	if err := s.host.Kill(); err != nil {
 		s.t.Fatalf("kill NATS: %v", err)
 	}
 }
@@ -144,9 +145,7 @@ func awaitNATS(ctx context.Context, url string) error {
 // gone. Start brings it back with an empty store, at the same URL.
 func (s *NATSServer) LoseDisk() {
 	s.t.Helper()
-	ctx, cancel := startContext()
-	defer cancel()
-	if err := s.host.loseDisk(ctx); err != nil {
+	if err := s.host.LoseDisk(); err != nil {
 		s.t.Fatalf("lose the disk of NATS: %v", err)
 	}
 }

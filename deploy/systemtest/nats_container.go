@@ -11,6 +11,8 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/testcontainers/testcontainers-go"
+
+	"connect-provider/deploy/faults"
 )
 
 const (
@@ -45,11 +47,11 @@ type natsContainer struct {
 
 func newNATSContainer(port int) natsHost { return &natsContainer{port: port} }
 
-func (n *natsContainer) url() string { return fmt.Sprintf("nats://%s:%d", containerHost(), n.port) }
+func (n *natsContainer) URL() string { return fmt.Sprintf("nats://%s:%d", containerHost(), n.port) }
 
-// start binds a fixed port of this machine: a port chosen by the engine would
+// Start binds a fixed port of this machine: a port chosen by the engine would
 // change with every start.
-func (n *natsContainer) start(ctx context.Context) error {
+func (n *natsContainer) Start(ctx context.Context) error {
 	if n.running {
 		return nil
 	}
@@ -74,7 +76,7 @@ func (n *natsContainer) start(ctx context.Context) error {
 	return n.container.Start(ctx)
 }
 
-func (n *natsContainer) stop() error {
+func (n *natsContainer) Stop() error {
 	ctx, cancel := startContext()
 	defer cancel()
 	if !n.running {
@@ -85,7 +87,7 @@ func (n *natsContainer) stop() error {
 	return n.container.Stop(ctx, &patience)
 }
 
-func (n *natsContainer) kill() error {
+func (n *natsContainer) Kill() error {
 	ctx, cancel := startContext()
 	defer cancel()
 	if !n.running {
@@ -95,23 +97,27 @@ func (n *natsContainer) kill() error {
 	return killContainer(ctx, n.container)
 }
 
-func (n *natsContainer) keep(ctx context.Context, stream string) error {
-	_, err := containerShell(ctx, n.container, "root", `rm -rf "/kept-$2" && cp -a "/data/$1/$2" "/kept-$2"`, streamsDir, stream)
+func (n *natsContainer) KeepStream(ctx context.Context, stream string) error {
+	_, err := containerShell(ctx, n.container, "root", `rm -rf "/kept-$2" && cp -a "/data/$1/$2" "/kept-$2"`, faults.NATSStreams, stream)
 	return err
 }
 
-// rewind leaves the work to the container's next start: nothing can be run in a
-// stopped one.
-func (n *natsContainer) rewind(ctx context.Context, stream string) error {
-	putBack := fmt.Sprintf(`rm -rf '/data/%[1]s/%[2]s' && cp -a '/kept-%[2]s' '/data/%[1]s/%[2]s'`, streamsDir, stream)
+// RewindStream leaves the work to the container's next start: nothing can be run
+// in a stopped one.
+func (n *natsContainer) RewindStream(stream string) error {
+	ctx, cancel := startContext()
+	defer cancel()
+	putBack := fmt.Sprintf(`rm -rf '/data/%[1]s/%[2]s' && cp -a '/kept-%[2]s' '/data/%[1]s/%[2]s'`, faults.NATSStreams, stream)
 	_, err := containerShell(ctx, n.container, "root", `printf '%s\n' "$1" >/before-start`, putBack)
-	return errors.Join(err, n.stop())
+	return errors.Join(err, n.Stop())
 }
 
-// loseDisk leaves the work to the container's next start, as rewind does.
-func (n *natsContainer) loseDisk(ctx context.Context) error {
+// LoseDisk leaves the work to the container's next start, as RewindStream does.
+func (n *natsContainer) LoseDisk() error {
+	ctx, cancel := startContext()
+	defer cancel()
 	_, err := containerShell(ctx, n.container, "root", `printf '%s\n' 'rm -rf /data/*' >/before-start`)
-	return errors.Join(err, n.kill())
+	return errors.Join(err, n.Kill())
 }
 
-func (n *natsContainer) remove() error { return removeContainer(n.container) }
+func (n *natsContainer) Remove() error { return removeContainer(n.container) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"connect-provider/deploy/faults"
 	"connect-provider/deploy/local"
 )
 
@@ -18,9 +19,9 @@ type natsInProcess struct {
 
 func newNATSInProcess(dir string, port int) natsHost { return &natsInProcess{dir: dir, port: port} }
 
-func (n *natsInProcess) url() string { return fmt.Sprintf("nats://127.0.0.1:%d", n.port) }
+func (n *natsInProcess) URL() string { return fmt.Sprintf("nats://127.0.0.1:%d", n.port) }
 
-func (n *natsInProcess) start(ctx context.Context) error {
+func (n *natsInProcess) Start(ctx context.Context) error {
 	if n.server != nil {
 		return nil
 	}
@@ -32,7 +33,7 @@ func (n *natsInProcess) start(ctx context.Context) error {
 	return nil
 }
 
-func (n *natsInProcess) stop() error {
+func (n *natsInProcess) Stop() error {
 	if n.server == nil {
 		return nil
 	}
@@ -41,18 +42,16 @@ func (n *natsInProcess) stop() error {
 	return s.Close()
 }
 
-func (n *natsInProcess) kill() error { return n.stop() }
+func (n *natsInProcess) Kill() error { return n.Stop() }
 
-func (n *natsInProcess) keep(ctx context.Context, stream string) error {
-	return keepLocally(ctx, n.dir, stream)
+func (n *natsInProcess) KeepStream(ctx context.Context, stream string) error {
+	return faults.KeepStream(ctx, n.dir, stream)
 }
 
-func (n *natsInProcess) rewind(_ context.Context, stream string) error {
-	return errors.Join(n.stop(), rewindLocally(n.dir, stream))
+func (n *natsInProcess) RewindStream(stream string) error {
+	return errors.Join(n.Stop(), faults.RewindStream(n.dir, stream))
 }
 
-func (n *natsInProcess) loseDisk(context.Context) error {
-	return errors.Join(n.kill(), os.RemoveAll(n.dir))
-}
+func (n *natsInProcess) LoseDisk() error { return errors.Join(n.Stop(), os.RemoveAll(n.dir)) }
 
-func (n *natsInProcess) remove() error { return errors.Join(n.stop(), os.RemoveAll(n.dir)) }
+func (n *natsInProcess) Remove() error { return n.LoseDisk() }

@@ -3,6 +3,8 @@ package systemtest
 import (
 	"context"
 	"testing"
+
+	"connect-provider/deploy/faults"
 )
 
 // PostgresServer is a Postgres server of the test's own, with an empty database.
@@ -94,41 +96,17 @@ func (s *PostgresServer) Kill() {
 	s.do("kill", s.host.kill)
 }
 
-// signalAll sends a signal to the postmaster and its children.
-const signalAll = `
-pid=$(head -n 1 "$1/postmaster.pid") || exit 1
-if [ -d /proc/self ]; then
-  children=$(for f in /proc/[0-9]*/stat; do
-    read -r child name state parent rest <"$f" || continue
-    [ "$parent" = "$pid" ] && echo "$child"
-  done 2>/dev/null)
-else
-  children=$(pgrep -P "$pid")
-fi
-kill "-$2" "$pid"
-for child in $children; do kill "-$2" "$child" 2>/dev/null; done
-exit 0
-`
-
 // Pause stops all processes of the server where they are: connections stand,
 // nothing answers. Resume before anything else is done with it.
 func (s *PostgresServer) Pause() {
 	s.t.Helper()
-	s.shell("pause", signalAll, s.host.dataDir(), "STOP")
+	s.do("pause", func(ctx context.Context) error { return faults.PauseCluster(ctx, s.host.shell, s.DataDir()) })
 }
 
 // Resume ends Pause.
 func (s *PostgresServer) Resume() {
 	s.t.Helper()
-	s.shell("resume", signalAll, s.host.dataDir(), "CONT")
-}
-
-func (s *PostgresServer) shell(what, script string, args ...string) {
-	s.t.Helper()
-	s.do(what, func(ctx context.Context) error {
-		_, err := s.host.shell(ctx, script, args...)
-		return err
-	})
+	s.do("resume", func(ctx context.Context) error { return faults.ResumeCluster(ctx, s.host.shell, s.DataDir()) })
 }
 
 func (s *PostgresServer) do(what string, f func(context.Context) error) {

@@ -3,11 +3,10 @@ package systemtest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 
+	"connect-provider/deploy/faults"
 	"connect-provider/deploy/local"
 )
 
@@ -72,11 +71,7 @@ func (p *postgresLocal) kill(context.Context) error {
 }
 
 func (p *postgresLocal) shell(ctx context.Context, script string, args ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, "sh", append([]string{"-c", script, "sh"}, args...)...).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return string(out), nil
+	return faults.LocalShell(ctx, script, args...)
 }
 
 func (p *postgresLocal) second(ctx context.Context) (postgresHost, error) {
@@ -84,8 +79,7 @@ func (p *postgresLocal) second(ctx context.Context) (postgresHost, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = p.shell(ctx, `mkdir "$2" && cp -p "$1/password" "$2/password"`, p.dir, host.(*postgresLocal).dir)
-	return host, err
+	return host, faults.PrepareLocal(ctx, p.dir, host.(*postgresLocal).dir)
 }
 
 // remove resumes a server that the test left paused: a stopped process would
@@ -94,7 +88,7 @@ func (p *postgresLocal) remove() error {
 	ctx, cancel := startContext()
 	defer cancel()
 	if p.running() {
-		if _, err := p.shell(ctx, signalAll, p.dataDir(), "CONT"); err != nil {
+		if err := faults.ResumeCluster(ctx, p.shell, p.dataDir()); err != nil {
 			return err
 		}
 	}
