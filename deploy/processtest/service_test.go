@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"connect-provider/deploy/faults"
 	"connect-provider/deploy/systemtest"
 )
 
@@ -54,7 +55,7 @@ func (s *service) commandOf(binary string, args ...string) *exec.Cmd {
 	cmd := exec.Command(binary, args...)
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+s.postgres.URL(), "NATS_URL="+s.nats.URL(), "CONNECT_PROVIDER_LEASE_TTL=2s")
 	cmd.Env = append(cmd.Env, s.environment...)
-	cmd.SysProcAttr = endWithParent()
+	cmd.SysProcAttr = faults.EndWithParent()
 	return cmd
 }
 
