@@ -1,0 +1,122 @@
+package arena
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"connect-provider/deploy/chaos/judge"
+	"connect-provider/messages"
+)
+
+// settleLimit is how long everything may take to be decided and told after the
+// last attack is over.
+const settleLimit = 60 * time.Second
+
+// settle waits until all that was accepted is decided and told and all lanes
+// have an owner. What is not so in time is a finding.
+func (a *Arena) settle(ctx context.Context) (time.Duration, []judge.Finding) {
+	began := time.Now()
+	var last error
+	for {
+		if last = a.settled(ctx); last == nil {
+			return time.Since(began), nil
+		}
+		if time.Since(began) > settleLimit {
+			return time.Since(began), []judge.Finding{{Kind: judge.Unsettled, Text: fmt.Sprintf("%s after the last attack: %v", settleLimit, last)}}
+		}
+		if Rest(ctx, 50*time.Millisecond) != nil {
+			return time.Since(began), nil
+		}
+	}
+}
+
+// settled tells what is not finished.
+func (a *Arena) settled(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for _, l := range a.archive.logs {
+		if err := a.archive.complete(ctx, l); err != nil {
+			return fmt.Errorf("%s: %w", l.name, err)
+		}
+	}
+	conn, err := a.Database.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if err := a.passed(ctx, conn); err != nil {
+		return err
+	}
+	var outbox int
+	if err := conn.QueryRow(ctx, `select count(*) from connect_provider.outbox`).Scan(&outbox); err != nil {
+		return err
+	}
+	if outbox > 0 {
+		return fmt.Errorf("%d events in the outbox", outbox)
+	}
+	// what was published while the tables were read is read at the next look
+	return a.archive.complete(ctx, a.archive.logs[messages.EventsStream])
+}
+
+// passed tells which lane has not come to its end, or has no owner.
+func (a *Arena) passed(ctx context.Context, conn *pgx.Conn) error {
+	last, created := a.archive.last()
+	rows, err := conn.Query(ctx, `select lane, stream_created, cursor, coalesce(lease_expires_at > clock_timestamp(), false), coalesce(held_error, '') from connect_provider.lanes`)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	var name, held string
+	var at, cursor int64
+	var owned bool
+	lanes := 0
+	_, err = pgx.ForEachRow(rows, []any{&name, &at, &cursor, &owned, &held}, func() error {
+		lanes++
+		lane, err := messages.ParseLane(name)
+		if err != nil {
+			return err
+		}
+		switch want, due := last[lane]; {
+		case held != "":
+			problems = append(problems, fmt.Errorf("lane %s is held: %s", lane, held))
+		case due && at != created[lane.Class].UnixNano():
+			problems = append(problems, fmt.Errorf("lane %s has not begun with its stream, which has %d messages", lane, want))
+		case due && uint64(cursor) < want:
+			problems = append(problems, fmt.Errorf("lane %s has come to message %d of %d", lane, cursor, want))
+		case !owned:
+			problems = append(problems, fmt.Errorf("lane %s has no owner", lane))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if want := 2 * a.options.Lanes; lanes != want {
+		problems = append(problems, fmt.Errorf("%d lanes are recorded, of %d", lanes, want))
+	}
+	return errors.Join(problems...)
+}
+
+// awaitShares waits until no worker has more lanes of a class than its share:
+// then none has a reason to hand one back.
+func (a *Arena) awaitShares(ctx context.Context) error {
+	share := (a.options.Lanes + len(a.Workers) - 1) / len(a.Workers)
+	return insist(ctx, func(ctx context.Context) error {
+		conn, err := a.Database.Connect(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = conn.Close(ctx) }()
+		var most, free int
+		err = conn.QueryRow(ctx, `select coalesce(max(n), 0), coalesce(sum(n) filter (where owner is null), 0)
+			from (select class, owner, count(*) as n from connect_provider.lanes group by class, owner) as shares`).Scan(&most, &free)
+		if err == nil && (most > share || free > 0) {
+			err = fmt.Errorf("a worker has %d lanes of a class, its share is %d; %d are free", most, share, free)
+		}
+		return err
+	})
+}

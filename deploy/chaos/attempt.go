@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"connect-provider/deploy/chaos/arena"
+	"connect-provider/deploy/chaos/attack"
+	"connect-provider/deploy/chaos/judge"
+	"connect-provider/deploy/chaos/load"
+	"connect-provider/deploy/local"
+)
+
+// attempt is one run: a system, a seed, one act after another.
+type attempt struct {
+	options  options
+	out      io.Writer
+	random   *rand.Rand
+	platform *load.Platform
+	source   *load.Source
+	judge    *judge.Judge
+	journal  *arena.Journal
+	arena    *arena.Arena
+	acts     int
+}
+
+// result is what a run came to.
+type result struct {
+	act      string // in which something was found
+	findings []judge.Finding
+	story    string
+	acts     int
+	took     time.Duration
+	tally    judge.Tally
+	done     map[string]int // attacks
+	slowest  time.Duration  // to settle
+}
+
+// attackOnce attacks the service with one seed.
+func attackOnce(ctx context.Context, o options, stdout, stderr io.Writer) error {
+	dir, remove, err := workingDir(o)
+	if err != nil {
+		return err
+	}
+	if o.Binary == "" {
+		o.Binary = filepath.Join(dir, "connect-provider")
+		if err := build(ctx, o.Binary, ""); err != nil {
+			return errors.Join(err, remove())
+		}
+	}
+	progress := stderr
+	if o.Quiet {
+		progress = io.Discard
+	}
+	r, err := attackWith(ctx, o, dir, progress)
+	if err != nil {
+		return errors.Join(err, remove())
+	}
+	report(stdout, o, r)
+	if len(r.findings) > 0 {
+		fmt.Fprintf(stdout, "\n%s\nreplay with: go run ./deploy/chaos %s\n", r.story, o.replay())
+		return errors.Join(errFound, remove())
+	}
+	return remove()
+}
+
+// workingDir makes the directory of a run, in which Postgres' account can work.
+func workingDir(o options) (dir string, remove func() error, err error) {
+	if o.Keep == "" {
+		return local.TempDir("connect-provider-chaos")
+	}
+	if err := os.MkdirAll(o.Keep, 0o755); err != nil {
+		return "", nil, err
+	}
+	dir, err = filepath.Abs(o.Keep)
+	return dir, func() error { return nil }, err
+}
+
+// attackWith plays acts until the options are satisfied, or something is found.
+// Nothing keeps running when it returns.
+func attackWith(ctx context.Context, o options, dir string, progress io.Writer) (r *result, err error) {
+	began := time.Now()
+	t := &attempt{options: o, out: progress, random: rand.New(rand.NewPCG(o.Seed, 1)), journal: arena.NewJournal(progress)} //nolint:gosec // no secret
+	t.platform = load.NewPlatform(o.Organizations)
+	t.source = load.NewSource(t.random, t.platform)
+	t.judge = judge.New(t.platform)
+	t.journal.Say("seed %d", o.Seed)
+	t.arena, err = arena.Start(ctx, t.journal, t.platform, arena.Options{
+		Dir: dir, Binary: o.Binary, Workers: o.Workers, Lanes: o.Lanes, Lease: o.Lease, Intent: t.source.Intent,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("start the system: %w", err)
+	}
+	defer func() { err = errors.Join(err, t.arena.Close()) }()
+	r = &result{}
+	began = time.Now()
+	for len(r.findings) == 0 && !t.satisfied(time.Since(began)) {
+		if err := t.play(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	r.took, r.tally, r.done = time.Since(began), t.judge.Tally(), t.journal.Tally()
+	return r, nil
+}
+
+// satisfied tells whether everything that was asked for is done.
+func (t *attempt) satisfied(elapsed time.Duration) bool {
+	done := t.journal.Tally()
+	kills := done["kills of workers"] + done["kills of NATS"] + done["kills of Postgres"]
+	return elapsed >= t.options.Duration && t.judge.Tally().Messages >= t.options.Commands && kills >= t.options.Kills &&
+		done["pauses of workers for three leases"] >= t.options.Pauses && done["connections cut during COMMIT"] >= t.options.Commits
+}
+
+// newNumbers is how many numbers each organization gets before an act.
+const newNumbers = 24
+
+// play plays the next act and judges it.
+func (t *attempt) play(ctx context.Context, r *result) error {
+	kind, err := t.next()
+	if err != nil {
+		return err
+	}
+	changes := t.platform.Grow(t.random, newNumbers)
+	t.judge.Changed(changes)
+	if err := t.arena.Change(ctx, changes); err != nil {
+		return err
+	}
+	act := attack.Draw(t.random, kind, t.platform, t.source, attack.Options{
+		Length: t.options.Length, Attacks: t.options.Attacks, Commands: t.options.CommandsPerAct, Lease: t.options.Lease,
+	})
+	t.acts++
+	name := fmt.Sprintf("act %d, %s", t.acts, kind.Name)
+	t.journal.Say("%s: %d commands, %d at once, %d attacks", name, len(act.Commands), act.Burst, len(act.Attacks))
+	played, err := t.arena.Play(ctx, act)
+	if err != nil {
+		return err
+	}
+	r.acts, r.slowest = t.acts, max(r.slowest, played.Settled)
+	r.findings = append(played.Findings, t.judge.Act(played.Evidence)...)
+	t.journal.Say("%s: %d messages, %d outcomes, %d events, settled in %s: %d findings", name, len(played.Stored), len(played.Rows), len(played.Events),
+		played.Settled.Round(time.Millisecond), len(r.findings))
+	if len(r.findings) > 0 {
+		r.act = name
+		r.story = t.tell(name, r.findings, played)
+	}
+	return nil
+}
+
+// next draws the kind of the next act: all kinds in some order, then again.
+func (t *attempt) next() (attack.Kind, error) {
+	kinds, err := t.options.kinds()
+	if err != nil {
+		return attack.Kind{}, err
+	}
+	round := rand.New(rand.NewPCG(t.options.Seed, uint64(2+t.acts/len(kinds)))) //nolint:gosec // no secret
+	round.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
+	return kinds[t.acts%len(kinds)], nil
+}

@@ -1,0 +1,148 @@
+package judge
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"connect-provider/deploy/chaos/load"
+	"connect-provider/messages"
+)
+
+// Evidence is what one act has left. Nothing was under way when it was taken.
+type Evidence struct {
+	// Stored are the messages that came into the command streams, each class's
+	// in order.
+	Stored []*Stored
+	// Rows are the inbox's that were written in this act; Inbox counts all.
+	Rows  []*Row
+	Inbox int
+	// Events came into the events stream in this act, in order.
+	Events []*Published
+	// Connections and Letters are whole tables.
+	Connections map[string]Connection
+	Letters     []Letter
+	Outbox      int
+	// Told and Asked are what producers heard.
+	Told  []Told
+	Asked []Asked
+	// WentBack says that the database was restored or failed over to a standby
+	// that lagged, and when.
+	WentBack time.Time
+	// EpochsRose says by lane how often it changed hands. Steady says that nothing
+	// was done to any worker, or to the leases' clock, that could be a reason.
+	EpochsRose map[string]int64
+	Steady     bool
+	// Early are events that were seen in the stream while their effect was not in
+	// the database.
+	Early []*Published
+}
+
+// place is where a message stands, and which message that is: sequences repeat
+// after a stream was replaced or cut back.
+type place struct {
+	class    messages.Class
+	created  int64
+	sequence uint64
+	time     int64
+}
+
+// Stored is a message that was in a command stream.
+type Stored struct {
+	*messages.Received
+	Class messages.Class
+	// Gone says that an attack has taken it out of the stream.
+	Gone bool
+	// Intent is what its maker meant, nil where that is not known.
+	Intent *load.Intent
+
+	row    *Row
+	repeat bool
+}
+
+func (s *Stored) place() place {
+	return place{s.Class, s.StreamCreated.UnixNano(), s.Sequence, s.Time.UnixNano()}
+}
+
+// Row is a row of the inbox.
+type Row struct {
+	Token, Key    string
+	Digest        [16]byte
+	Lane          messages.Lane
+	StreamCreated int64
+	Generation    int64
+	Sequence      uint64
+	MessageTime   int64
+	// Committed is when the row's transaction did.
+	Committed time.Time
+	Outcome   messages.Outcome
+}
+
+func (r *Row) place() place {
+	return place{r.Lane.Class, r.StreamCreated, r.Sequence, r.MessageTime}
+}
+
+// Published is a message that was in the events stream.
+type Published struct {
+	Subject  string
+	Sequence uint64
+	Position string // the header
+	Body     []byte
+	// Event is what the body says; Unreadable says why it says nothing.
+	Event      messages.Event
+	Unreadable error
+	// Gone says that an attack has taken it out of the stream; Stream counts the
+	// events streams of the run, which an attack may replace or cut back.
+	Gone   bool
+	Stream int
+	// Seen is when it was read, after the effect it tells of.
+	Seen time.Time
+}
+
+// Connection is a row of the connections.
+type Connection struct {
+	Handle, Bridge string
+	Configuration  int64
+	Provider       string
+	Version        int64
+	ConnectedAt    time.Time
+}
+
+// Letter is a row of the dead letters.
+type Letter struct {
+	Lane          messages.Lane
+	StreamCreated int64
+	Sequence      uint64
+	MessageTime   int64
+	Token         string
+	Code          string
+	Body          []byte
+}
+
+// Told is the acknowledgement of a command.
+type Told struct {
+	Class    messages.Class
+	Sequence uint64
+	Subject  string
+	Body     []byte
+	At       time.Time
+}
+
+// Asked is an answer to the question what became of a command.
+type Asked struct {
+	Token string
+	ID    string
+	// Class, Sequence and Published are those of the acknowledgement that the
+	// asker had.
+	Class     messages.Class
+	Sequence  uint64
+	Published time.Time
+	// Outcome is nil where the answer was that nothing is known. Never says that
+	// the lane's cursor had passed the command by then.
+	Outcome *messages.Decided
+	Never   bool
+	At      time.Time
+}
+
+// eventID is that of the event of a row.
+func (r *Row) eventID() uuid.UUID { return messages.EventID(r.Token, r.Key) }

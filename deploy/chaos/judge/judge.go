@@ -1,0 +1,166 @@
+package judge
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"connect-provider/deploy/chaos/load"
+	"connect-provider/messages"
+	"connect-provider/worker"
+)
+
+// Judge holds the acts of one run, one after another, against the rules.
+type Judge struct {
+	platform *load.Platform
+	ledger   *worker.Ledger
+	model    *model
+	decided  map[string]*Row // by token and inbox key
+	classes  map[string]classes
+	inbox    int // rows
+	letters  int
+	tally    Tally
+	found    []Finding
+}
+
+// Tally counts what was judged.
+type Tally struct {
+	Messages, Repeats, Gone, Outcomes, Events, Corrections, Copies, Late, DeadLetters, Acknowledged, Asked int
+	// Undisputed are outcomes that only the deciding function could tell, since
+	// nobody knew what was meant.
+	Undisputed int
+	// Twins are events that stand beside another of their id, in the other class.
+	Twins int
+	Codes map[string]int
+}
+
+// classes are those in which an id was used.
+type classes struct{ interactive, bulk bool }
+
+// New returns a judge of a run on a platform. Platform is read while judging:
+// tell what changed before the commands that met it are judged.
+func New(platform *load.Platform) *Judge {
+	j := &Judge{
+		platform: platform, ledger: worker.NewLedger(), model: newModel(platform),
+		decided: map[string]*Row{}, classes: map[string]classes{}, tally: Tally{Codes: map[string]int{}},
+	}
+	for handle, o := range platform.Organizations {
+		j.ledger.Organization(handle, o.OneProviderPerBridge)
+		for slug := range o.Bridges {
+			j.ledger.Bridge(handle, slug)
+		}
+		for id, c := range o.Configurations {
+			j.ledger.Configuration(handle, id, c.Provider, c.Active)
+		}
+	}
+	return j
+}
+
+// Changed tells the judge how the platform's numbers have changed.
+func (j *Judge) Changed(changes []load.Change) {
+	for _, c := range changes {
+		j.ledger.Number(c.Phone, c.Handle, c.Configuration, c.Active)
+		if c.Broken {
+			j.ledger.Broken(c.Phone)
+		}
+	}
+}
+
+// Tally returns what was judged so far.
+func (j *Judge) Tally() Tally { return j.tally }
+
+// Act judges one act and returns what is wrong, in the order in which it was
+// decided, as far as that is known. After an act with findings a judge's memory
+// is of no use.
+func (j *Judge) Act(e *Evidence) []Finding {
+	j.found = nil
+	rows := j.findRows(e)
+	j.order(rows)
+	j.decideAgain(rows)
+	j.checkRepeats(e)
+	j.checkTables(e, rows)
+	j.checkEvents(e, rows)
+	j.checkTold(e)
+	j.checkPeace(e)
+	j.tally.Messages += len(e.Stored)
+	return j.found
+}
+
+func (j *Judge) say(f Finding) { j.found = append(j.found, f) }
+
+// Row returns the row of a command id of an organization, nil if there is none.
+func (j *Judge) Row(token, id string) *Row { return j.decided[token+" "+id] }
+
+// findRows gives each message its row. Rows without a message were invented.
+func (j *Judge) findRows(e *Evidence) []*Stored {
+	at := make(map[place]*Stored, len(e.Stored))
+	for _, s := range e.Stored {
+		at[s.place()] = s
+		if s.Malformed == nil {
+			key := s.Organization.Token + " " + s.Command.ID
+			c := j.classes[key]
+			c.interactive, c.bulk = c.interactive || s.Class == messages.Interactive, c.bulk || s.Class == messages.Bulk
+			j.classes[key] = c
+		}
+		if s.Gone {
+			j.tally.Gone++
+		}
+	}
+	rows := make([]*Stored, 0, len(e.Rows))
+	for _, row := range e.Rows {
+		s := at[row.place()]
+		switch {
+		case s == nil:
+			j.say(concerns(Invented, row.Lane, row.Token, row.Key, row.Sequence, "the inbox tells an outcome of a message that was never in the stream"))
+		case s.row != nil:
+			j.say(about(Doubled, s, "it has two rows in the inbox, under the keys %s and %s", s.row.Key, row.Key))
+		case s.Lane != row.Lane || s.Organization.Token != row.Token:
+			j.say(about(Wrong, s, "its row in the inbox is of lane %s and organization %s", row.Lane, row.Token))
+		default:
+			s.row = row
+			rows = append(rows, s)
+		}
+	}
+	j.inbox += len(e.Rows)
+	if e.Inbox != j.inbox {
+		j.say(Finding{Kind: Lost, Text: "the inbox has lost rows of earlier acts, or got some: it should have " +
+			count(j.inbox, "row") + " and has " + count(e.Inbox, "row")})
+	}
+	j.tally.Outcomes += len(rows)
+	return rows
+}
+
+// order sorts what was decided by when it was committed. Decisions of one
+// organization exclude each other in the database, so that is their order.
+// Within a lane it must be the stream's.
+func (j *Judge) order(rows []*Stored) {
+	slices.SortFunc(rows, func(a, b *Stored) int {
+		return cmp.Or(a.row.Committed.Compare(b.row.Committed), cmp.Compare(a.Lane.String(), b.Lane.String()),
+			cmp.Compare(a.row.Generation, b.row.Generation), cmp.Compare(a.Sequence, b.Sequence))
+	})
+	last := map[messages.Lane]*Stored{}
+	for _, s := range rows {
+		if before := last[s.Lane]; before != nil {
+			position := messages.Position{Generation: s.row.Generation, Sequence: s.Sequence}
+			if !(messages.Position{Generation: before.row.Generation, Sequence: before.Sequence}).Less(position) {
+				j.say(about(Disorder, s, "it was decided after message %d of generation %d (its own is %d)", before.Sequence, before.row.Generation, s.row.Generation))
+			}
+		}
+		last[s.Lane] = s
+	}
+}
+
+// position is where a decided message stands in its lane.
+func (s *Stored) position() messages.Position {
+	return messages.Position{Generation: s.row.Generation, Sequence: s.Sequence}
+}
+
+// crossed tells whether an id was used in both classes: then a database that
+// went back in time may let the other one come first.
+func (j *Judge) crossed(token, id string) bool {
+	c := j.classes[token+" "+id]
+	return c.interactive && c.bulk
+}
+
+type byID map[uuid.UUID][]*Published

@@ -1,0 +1,287 @@
+package judge
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"connect-provider/deploy/chaos/load"
+	"connect-provider/messages"
+	"connect-provider/worker"
+)
+
+const lanes = 4
+
+var begin = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// world makes what a faultless system leaves, without one.
+type world struct {
+	platform *load.Platform
+	source   *load.Source
+	changes  []load.Change
+	ledger   *worker.Ledger
+	sequence map[messages.Class]uint64
+	rows     int
+	e        *Evidence
+}
+
+func newWorld() *world {
+	r := rand.New(rand.NewPCG(7, 8))
+	w := &world{platform: load.NewPlatform(6), sequence: map[messages.Class]uint64{}}
+	w.changes = w.platform.Grow(r, 30)
+	w.source = load.NewSource(r, w.platform)
+	w.ledger = New(w.platform).ledger
+	w.e = &Evidence{Connections: map[string]Connection{}}
+	return w
+}
+
+// judge is one that has seen no act yet.
+func (w *world) judge() *Judge {
+	j := New(w.platform)
+	j.Changed(w.changes)
+	return j
+}
+
+// act stores and decides commands, in order.
+func (w *world) act(n int) *Evidence {
+	for _, c := range w.changes {
+		w.ledger.Number(c.Phone, c.Handle, c.Configuration, c.Active)
+		if c.Broken {
+			w.ledger.Broken(c.Phone)
+		}
+	}
+	for i, c := range w.source.Draw(n) {
+		if c.Refused || c.Unheard {
+			continue
+		}
+		w.store(i, c)
+	}
+	w.e.Inbox = w.rows
+	return w.e
+}
+
+func (w *world) store(i int, c load.Command) {
+	w.sequence[c.Class]++
+	tokens := strings.Split(c.Subject, ".")
+	tokens = slices.Insert(tokens, 2, fmt.Sprint(messages.Partition(tokens[2], lanes)))
+	at := begin.Add(time.Duration(i) * time.Millisecond)
+	received := messages.Decode(messages.Message{
+		StreamCreated: begin, Time: at, Sequence: w.sequence[c.Class], Subject: strings.Join(tokens, "."), Header: c.Header, Body: c.Body,
+	})
+	intent := c.Intent
+	s := &Stored{Received: &received, Class: c.Class, Intent: &intent}
+	w.e.Stored = append(w.e.Stored, s)
+	w.e.Told = append(w.e.Told, Told{Class: c.Class, Sequence: s.Sequence, Subject: c.Subject, Body: c.Body, At: at})
+	decided := w.ledger.Decide(s.Received, at)
+	if decided.Repeat {
+		return
+	}
+	w.rows++
+	row := &Row{Token: s.Organization.Token, Key: decided.Key, Digest: s.Digest(), Lane: s.Lane, StreamCreated: begin.UnixNano(), Generation: 1,
+		Sequence: s.Sequence, MessageTime: at.UnixNano(), Committed: at, Outcome: decided.Outcome}
+	w.e.Rows = append(w.e.Rows, row)
+	event := messages.NewEvent(s.Received, 1, decided.Outcome, decided.Key, at)
+	body, err := event.Encode()
+	if err != nil {
+		panic(err)
+	}
+	p := &Published{Subject: event.MessageSubject(), Sequence: uint64(len(w.e.Events) + 1), Position: row.position().String(), Body: body, Seen: at}
+	p.Event, p.Unreadable = messages.DecodeEvent(body)
+	p.Event.Lane, p.Event.Organization = s.Lane, s.Organization
+	w.e.Events = append(w.e.Events, p)
+	if f := decided.Outcome.Failure; f != nil && (f.Code == messages.MalformedCommand || f.Code == messages.InternalError) {
+		w.e.Letters = append(w.e.Letters, Letter{Lane: s.Lane, StreamCreated: begin.UnixNano(), Sequence: s.Sequence, MessageTime: at.UnixNano(),
+			Token: s.Organization.Token, Code: string(f.Code), Body: s.Body})
+	}
+	if decided.Outcome.Changed {
+		w.e.Connections[s.Command.PhoneNumber] = Connection{Handle: s.Organization.Handle, Bridge: s.Command.BridgeSlug, Configuration: s.Command.ProviderConfigID,
+			Provider: decided.Outcome.Provider, Version: decided.Outcome.ConnectionVersion, ConnectedAt: at}
+	}
+	w.e.Asked = append(w.e.Asked, Asked{Token: row.Token, ID: row.Key, Class: c.Class, Sequence: s.Sequence, Outcome: &messages.Decided{
+		Lane: s.Lane, Sequence: s.Sequence, Generation: 1,
+		Data: messages.EventData{Changed: decided.Outcome.Changed, ConnectionVersion: decided.Outcome.ConnectionVersion, Error: decided.Outcome.Failure},
+	}})
+}
+
+func (r *Row) position() messages.Position {
+	return messages.Position{Generation: r.Generation, Sequence: r.Sequence}
+}
+
+func TestWhatIsAsItMustBe(t *testing.T) {
+	w := newWorld()
+	if found := w.judge().Act(w.act(3000)); len(found) > 0 {
+		t.Fatalf("%d findings, the first: %s", len(found), found[0])
+	}
+	codes := map[string]bool{}
+	for _, r := range w.e.Rows {
+		codes[verdictOf(&r.Outcome).code] = true
+	}
+	for _, code := range messages.Codes() {
+		if !codes[string(code)] {
+			t.Errorf("nothing has the outcome %s", code)
+		}
+	}
+}
+
+// TestDamage: whatever is taken away from what must be, added to it or changed
+// in it, is found, and called what it is.
+func TestDamage(t *testing.T) {
+	// pick returns the place of the first row that fits
+	pick := func(e *Evidence, fits func(r *Row) bool) int { return slices.IndexFunc(e.Rows, fits) }
+	failedWith := func(code messages.Code) func(*Row) bool {
+		return func(r *Row) bool { return r.Outcome.Failure != nil && r.Outcome.Failure.Code == code }
+	}
+	connected := func(r *Row) bool { return r.Outcome.Changed }
+	eventOf := func(e *Evidence, row int) *Published { return e.Events[row] }
+	for name, test := range map[string]struct {
+		kind   Kind
+		damage func(e *Evidence)
+	}{
+		"a row is missing": {Lost, func(e *Evidence) {
+			i := pick(e, connected)
+			e.Rows, e.Inbox = slices.Delete(e.Rows, i, i+1), e.Inbox-1
+		}},
+		"a row of an earlier act is missing": {Lost, func(e *Evidence) { e.Inbox-- }},
+		"a row without a message": {Invented, func(e *Evidence) {
+			row := *e.Rows[0]
+			row.Sequence += 100_000
+			e.Rows, e.Inbox = append(e.Rows, &row), e.Inbox+1
+		}},
+		"two rows of a message": {Doubled, func(e *Evidence) {
+			row := *e.Rows[0]
+			row.Key += "-again"
+			e.Rows, e.Inbox = append(e.Rows, &row), e.Inbox+1
+		}},
+		"a row of another organization": {Wrong, func(e *Evidence) { e.Rows[0].Token = "somebody" }},
+		"a row under another key":       {Wrong, func(e *Evidence) { e.Rows[pick(e, connected)].Key += "x" }},
+		"a digest":                      {Wrong, func(e *Evidence) { e.Rows[5].Digest[3]++ }},
+		"another outcome": {Wrong, func(e *Evidence) {
+			e.Rows[pick(e, failedWith(messages.BridgeNotFound))].Outcome.Failure = &messages.Failure{Code: messages.PhoneNumberInUse}
+		}},
+		"details of a failure": {Wrong, func(e *Evidence) {
+			e.Rows[pick(e, failedWith(messages.PhoneNumberInUse))].Outcome.Failure.Details = map[string]string{"current_bridge_slug": "another"}
+		}},
+		"a version":      {Wrong, func(e *Evidence) { e.Rows[pick(e, connected)].Outcome.ConnectionVersion++ }},
+		"a provider":     {Wrong, func(e *Evidence) { e.Rows[pick(e, connected)].Outcome.Provider = "other" }},
+		"a lane's order": {Disorder, func(e *Evidence) { e.Rows[3].Committed = e.Rows[len(e.Rows)-1].Committed.Add(time.Second) }},
+		"no connection":  {Effect, func(e *Evidence) { delete(e.Connections, anyOf(e.Connections)) }},
+		"one too many":   {Effect, func(e *Evidence) { e.Connections["+19999999"] = Connection{Version: 1} }},
+		"another bridge": {Effect, func(e *Evidence) {
+			n := anyOf(e.Connections)
+			c := e.Connections[n]
+			c.Bridge += "x"
+			e.Connections[n] = c
+		}},
+		"an old version": {Effect, func(e *Evidence) { n := anyOf(e.Connections); c := e.Connections[n]; c.Version--; e.Connections[n] = c }},
+		"no event":       {Untold, func(e *Evidence) { e.Events = slices.Delete(e.Events, 10, 11) }},
+		"two events":     {Doubled, func(e *Evidence) { p := *eventOf(e, 10); e.Events = append(e.Events, &p) }},
+		"events in disorder": {Disorder, func(e *Evidence) {
+			slices.SortStableFunc(e.Events, func(a, b *Published) int { return strings.Compare(a.Event.CommandID, b.Event.CommandID) })
+		}},
+		"an event of nothing": {Unfounded, func(e *Evidence) {
+			p := *eventOf(e, 10)
+			p.Event.ID[3]++
+			p.Event.Sequence += 1_000_000
+			p.Position = messages.Position{Generation: 1, Sequence: p.Event.Sequence}.String()
+			e.Events = append(e.Events, &p)
+		}},
+		"an event that can't be read": {Unfounded, func(e *Evidence) { eventOf(e, 10).Unreadable = fmt.Errorf("no JSON") }},
+		"an early event":              {Unfounded, func(e *Evidence) { e.Early = append(e.Early, eventOf(e, 10)) }},
+		"another byte of an event":    {Mistold, func(e *Evidence) { p := eventOf(e, 10); p.Body = append(slices.Clone(p.Body), ' ') }},
+		"an event that tells otherwise": {Mistold, func(e *Evidence) {
+			eventOf(e, pick(e, connected)).Event.Data.ConnectionVersion++
+		}},
+		"an event on another subject": {Mistold, func(e *Evidence) { eventOf(e, 10).Subject += "x" }},
+		"a correction without a reason": {Mistold, func(e *Evidence) {
+			p := *eventOf(e, 10)
+			p.Event.Corrects = &p.Event.ID
+			e.Events = append(e.Events, &p)
+		}},
+		"a position": {Disorder, func(e *Evidence) { eventOf(e, 10).Position = "1.1000000" }},
+		"no letter":  {DeadLetter, func(e *Evidence) { e.Letters = e.Letters[1:] }},
+		"a letter too many": {DeadLetter, func(e *Evidence) {
+			r := e.Rows[pick(e, connected)]
+			e.Letters = append(e.Letters, Letter{Lane: r.Lane, StreamCreated: r.StreamCreated, Sequence: r.Sequence, MessageTime: r.MessageTime})
+		}},
+		"a letter's bytes": {DeadLetter, func(e *Evidence) { e.Letters[0].Body = []byte("other") }},
+		"an outbox":        {Unsettled, func(e *Evidence) { e.Outbox = 3 }},
+		"an acknowledged message is not there": {Lost, func(e *Evidence) {
+			i := slices.IndexFunc(e.Stored, func(s *Stored) bool { return s.Malformed == nil })
+			s := e.Stored[i]
+			e.Stored = slices.Delete(e.Stored, i, i+1)
+			r := slices.IndexFunc(e.Rows, func(r *Row) bool { return r.place() == s.place() })
+			if r >= 0 {
+				e.Rows, e.Inbox = slices.Delete(e.Rows, r, r+1), e.Inbox-1
+				e.Events = slices.Delete(e.Events, r, r+1)
+			}
+		}},
+		"a wrong answer":      {Misled, func(e *Evidence) { e.Asked[10].Outcome.Sequence++ }},
+		"a made-up answer":    {Misled, func(e *Evidence) { e.Asked[10].ID = "nobody's" }},
+		"never, but there is": {Misled, func(e *Evidence) { e.Asked[10].Outcome, e.Asked[10].Never = nil, true }},
+		"a lane that moves":   {Restless, func(e *Evidence) { e.Steady, e.EpochsRose = true, map[string]int64{"c1": 1} }},
+		"a later message of a destroyed stream was decided": {Disorder, func(e *Evidence) {
+			i := pick(e, connected)
+			for _, s := range e.Stored {
+				s.Gone = true
+			}
+			e.Rows, e.Inbox = slices.Delete(e.Rows, i, i+1), e.Inbox-1
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			e := w.act(1500)
+			test.damage(e)
+			found := w.judge().Act(e)
+			if !slices.ContainsFunc(found, func(f Finding) bool { return f.Kind == test.kind }) {
+				t.Fatalf("no finding is called %s: %v", test.kind, found[:min(3, len(found))])
+			}
+		})
+	}
+}
+
+func anyOf(connections map[string]Connection) (phone string) {
+	for other := range connections {
+		if phone == "" || other < phone {
+			phone = other
+		}
+	}
+	return phone
+}
+
+// TestWhatAnAttackExplains: what an attack destroyed may be missing, and no more.
+func TestWhatAnAttackExplains(t *testing.T) {
+	w := newWorld()
+	e := w.act(1500)
+	// the end of a class's stream is destroyed before it was decided
+	var gone []*Stored
+	for _, s := range e.Stored {
+		if s.Class == messages.Bulk && s.Sequence > 600 {
+			s.Gone = true
+			gone = append(gone, s)
+		}
+	}
+	before := len(e.Rows)
+	var rows []*Row
+	var events []*Published
+	for i, r := range e.Rows {
+		if r.Lane.Class == messages.Bulk && r.Sequence > 600 {
+			e.Inbox--
+			continue
+		}
+		rows, events = append(rows, r), append(events, e.Events[i])
+	}
+	e.Rows, e.Events = rows, events
+	if len(gone) == 0 || len(e.Rows) == before {
+		t.Fatal("nothing was destroyed: the test tests nothing")
+	}
+	// what was not decided has no effect, so what follows may come otherwise;
+	// here only the losses are looked at
+	for _, f := range w.judge().Act(e) {
+		if f.Kind == Lost || f.Kind == Untold || f.Kind == Disorder {
+			t.Errorf("%s", f)
+		}
+	}
+}
