@@ -23,6 +23,12 @@ fuzz: ## fuzz the decoders (fuzztime=30s each)
 	@set -e; for test in $$(grep -rhoE '^func Fuzz[A-Za-z0-9_]+' messages | cut -c6-); do \
 		go test -run '^$$' -fuzz "^$$test$$" -fuzztime $(fuzztime) ./messages; done
 
+chaos: ## attack a system on this machine for a quarter of an hour
+	go run ./deploy/chaos --duration 15m
+
+chaos-defects: ## see that every planted defect is caught, half an hour or more
+	go run ./deploy/chaos --quiet --duration 100s --defects all
+
 bench: ## measure the worker against one transaction per command
 	go test -run '^$$' -bench . ./worker
 
@@ -38,4 +44,4 @@ dev: ## run the whole system until interrupted
 ci: ## run what CI runs
 	bash .ci/run
 
-.PHONY: help build test test-containers race fuzz bench lint demo dev ci
+.PHONY: help build test test-containers race fuzz chaos chaos-defects bench lint demo dev ci

@@ -54,6 +54,11 @@
 // not there is published late. The lane's row remembers the span being
 // replayed, so a takeover in the middle goes on merging.
 //
+// A relay merges its own lane's events only. Where a command id was sent to both
+// classes, the restored database may let the other message come first: then
+// each of the two lanes has an event under that id. To know of it, a lane would
+// have to read the other one's events, and to wait for it to catch up.
+//
 // # Spans
 //
 // trace.go makes a span for each Publish: a child of the batch that decided the

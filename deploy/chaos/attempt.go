@@ -85,7 +85,6 @@ func workingDir(o options) (dir string, remove func() error, err error) {
 // attackWith plays acts until the options are satisfied, or something is found.
 // Nothing keeps running when it returns.
 func attackWith(ctx context.Context, o options, dir string, progress io.Writer) (r *result, err error) {
-	began := time.Now()
 	t := &attempt{options: o, out: progress, random: rand.New(rand.NewPCG(o.Seed, 1)), journal: arena.NewJournal(progress)} //nolint:gosec // no secret
 	t.platform = load.NewPlatform(o.Organizations)
 	t.source = load.NewSource(t.random, t.platform)
@@ -99,9 +98,13 @@ func attackWith(ctx context.Context, o options, dir string, progress io.Writer) 
 	}
 	defer func() { err = errors.Join(err, t.arena.Close()) }()
 	r = &result{}
-	began = time.Now()
-	for len(r.findings) == 0 && !t.satisfied(time.Since(began)) {
-		if err := t.play(ctx, r); err != nil {
+	began := time.Now()
+	kinds, err := o.kinds()
+	if err != nil {
+		return nil, err
+	}
+	for len(r.findings) == 0 && !(t.acts >= o.Rounds*len(kinds) && t.satisfied(time.Since(began))) {
+		if err := t.play(ctx, t.next(kinds), r); err != nil {
 			return nil, err
 		}
 	}
@@ -121,11 +124,7 @@ func (t *attempt) satisfied(elapsed time.Duration) bool {
 const newNumbers = 24
 
 // play plays the next act and judges it.
-func (t *attempt) play(ctx context.Context, r *result) error {
-	kind, err := t.next()
-	if err != nil {
-		return err
-	}
+func (t *attempt) play(ctx context.Context, kind attack.Kind, r *result) error {
 	changes := t.platform.Grow(t.random, newNumbers)
 	t.judge.Changed(changes)
 	if err := t.arena.Change(ctx, changes); err != nil {
@@ -153,12 +152,7 @@ func (t *attempt) play(ctx context.Context, r *result) error {
 }
 
 // next draws the kind of the next act: all kinds in some order, then again.
-func (t *attempt) next() (attack.Kind, error) {
-	kinds, err := t.options.kinds()
-	if err != nil {
-		return attack.Kind{}, err
-	}
+func (t *attempt) next(kinds []attack.Kind) attack.Kind {
 	round := rand.New(rand.NewPCG(t.options.Seed, uint64(2+t.acts/len(kinds)))) //nolint:gosec // no secret
-	round.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
-	return kinds[t.acts%len(kinds)], nil
+	return kinds[round.Perm(len(kinds))[t.acts%len(kinds)]]
 }

@@ -20,6 +20,7 @@ type options struct {
 	Seed     uint64        `help:"Where randomness begins; 0: anywhere. It is printed."`
 	Duration time.Duration `default:"2m" help:"How long to go on, at least to the end of an act."`
 	Acts     string        `default:"all" placeholder:"NAME,…" help:"Which kinds of acts: ${acts}."`
+	Rounds   int           `help:"Go on until each kind of act was played so often."`
 	Commands int           `help:"Go on until so many commands were judged."`
 	Kills    int           `help:"Go on until there were so many kills of workers, NATS and Postgres."`
 	Pauses   int           `help:"Go on until so many workers were paused for three leases."`
