@@ -29,6 +29,26 @@ func Find(names string) ([]Defect, error) {
 	return found, nil
 }
 
+// cursorsMessageUnchecked takes whatever message stands at a cursor for the one
+// that the cursor was set on.
+var cursorsMessageUnchecked = []edit{
+	{"worker/same_log.go", `	return found != nil && found.Time.UnixNano() == mark.time, err
+`, `	return found == nil || true, err
+`},
+	{"worker/reader.go", `			if last != atCursor.sequence || metadata.Timestamp.UnixNano() != atCursor.time {
+				return errLogDiffers
+			}
+			atCursor = nil
+			r.pending.Store(metadata.NumPending)
+			continue
+`, `			at := atCursor.sequence
+			atCursor = nil
+			if last == at {
+				continue
+			}
+`},
+}
+
 var defects = []Defect{
 	{"cursor-before-transaction", "the cursor moves in a transaction of its own, before the effects are written", []edit{
 		{"worker/transact.go", `	stage("decide")
@@ -183,7 +203,7 @@ func scanLane(`},
 `, `			passed = max(passed, next.Sequence-1)
 `},
 	}},
-	{"stream-identity-unchecked", "a cursor is taken to count in whatever stream there is", []edit{
+	{"stream-identity-unchecked", "a cursor is taken to count in whatever stream there is", append([]edit{
 		{"worker/same_log.go", `	if l.row.streamCreated != created {
 		return nil, l.replaced(created), nil
 	}
@@ -191,39 +211,8 @@ func scanLane(`},
 		return nil, l.replaced(created), nil
 	}
 `},
-		{"worker/same_log.go", `	return found != nil && found.Time.UnixNano() == mark.time, err
-`, `	return found == nil || true, err
-`},
-		{"worker/reader.go", `			if last != atCursor.sequence || metadata.Timestamp.UnixNano() != atCursor.time {
-				return errLogDiffers
-			}
-			atCursor = nil
-			r.pending.Store(metadata.NumPending)
-			continue
-`, `			at := atCursor.sequence
-			atCursor = nil
-			if last == at {
-				continue
-			}
-`},
-	}},
-	{"cut-back-unnoticed", "a stream that was cut back and has grown again is read on behind the cursor", []edit{
-		{"worker/same_log.go", `	return found != nil && found.Time.UnixNano() == mark.time, err
-`, `	return found == nil || true, err
-`},
-		{"worker/reader.go", `			if last != atCursor.sequence || metadata.Timestamp.UnixNano() != atCursor.time {
-				return errLogDiffers
-			}
-			atCursor = nil
-			r.pending.Store(metadata.NumPending)
-			continue
-`, `			at := atCursor.sequence
-			atCursor = nil
-			if last == at {
-				continue
-			}
-`},
-	}},
+	}, cursorsMessageUnchecked...)},
+	{"cut-back-unnoticed", "a stream that was cut back and has grown again is read on behind the cursor", cursorsMessageUnchecked},
 	{"doubt-taken-for-failed", "a COMMIT whose reply is lost is taken for one that failed", []edit{
 		{"worker/apply.go", `		err = l.settleDoubt(ctx, move, err)
 `, `		err = errDecideAgain
