@@ -68,6 +68,7 @@ var defects = []Defect{
 	}},
 	{"epoch-and-token-not-compared", "a former owner goes on, as long as the cursor is where it left it", []edit{
 		{"worker/sql/commit_cursor.sql", `owner_token = $2 and epoch = $3 and`, `$2::uuid is not null and $3::bigint is not null and`},
+		{"worker/sql/renew.sql", `select l.lane, l.owner_token, l.generation`, `select l.lane, held.token as owner_token, l.generation`},
 		{"worker/sql/renew.sql", `on l.lane = held.lane and l.owner_token = held.token`, `on l.lane = held.lane`},
 		{"worker/sql/confirm_owner.sql", `owner_token = $2 and epoch = $3`, `$2::uuid is not null and $3::bigint is not null`},
 	}},
