@@ -53,7 +53,7 @@ type Stored struct {
 	Class messages.Class
 	// Gone says that an attack has taken it out of the stream.
 	Gone bool
-	// Intent is what its maker meant, nil where that is not known.
+	// Intent is what its maker meant, nil where nobody has made it.
 	Intent *load.Intent
 
 	row    *Row
@@ -132,11 +132,9 @@ type Told struct {
 type Asked struct {
 	Token string
 	ID    string
-	// Class, Sequence and Published are those of the acknowledgement that the
-	// asker had.
-	Class     messages.Class
-	Sequence  uint64
-	Published time.Time
+	// Class and Sequence are those of the acknowledgement that the asker had.
+	Class    messages.Class
+	Sequence uint64
 	// Outcome is nil where the answer was that nothing is known. Never says that
 	// the lane's cursor had passed the command by then.
 	Outcome *messages.Decided

@@ -19,7 +19,6 @@ type Judge struct {
 	decided  map[string]*Row // by token and inbox key
 	classes  map[string]classes
 	inbox    int // rows
-	letters  int
 	tally    Tally
 	found    []Finding
 }
@@ -27,9 +26,6 @@ type Judge struct {
 // Tally counts what was judged.
 type Tally struct {
 	Messages, Repeats, Gone, Outcomes, Events, Corrections, Copies, Late, DeadLetters, Acknowledged, Asked int
-	// Undisputed are outcomes that only the deciding function could tell, since
-	// nobody knew what was meant.
-	Undisputed int
 	// Twins are events that stand beside another of their id, in the other class.
 	Twins int
 	Codes map[string]int
@@ -105,6 +101,9 @@ func (j *Judge) findRows(e *Evidence) []*Stored {
 		}
 		if s.Gone {
 			j.tally.Gone++
+		}
+		if s.Intent == nil {
+			j.say(about(Invented, s, "nobody has published it: %.200s", s.Body))
 		}
 	}
 	rows := make([]*Stored, 0, len(e.Rows))

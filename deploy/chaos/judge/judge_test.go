@@ -150,6 +150,7 @@ func TestDamage(t *testing.T) {
 			row.Sequence += 100_000
 			e.Rows, e.Inbox = append(e.Rows, &row), e.Inbox+1
 		}},
+		"a message of nobody": {Invented, func(e *Evidence) { e.Stored[7].Intent = nil }},
 		"two rows of a message": {Doubled, func(e *Evidence) {
 			row := *e.Rows[0]
 			row.Key += "-again"
