@@ -44,7 +44,7 @@ func (a *Arena) evidence(ctx context.Context, began time.Time) (*judge.Evidence,
 
 func readRows(ctx context.Context, conn *pgx.Conn, began time.Time, e *judge.Evidence) error {
 	rows, err := conn.Query(ctx, `
-		select org_token, key, digest, lane, stream_created, generation, sequence, message_time, pg_xact_commit_timestamp(xmin),
+		select org_token, key, digest, lane, stream_created, generation, sequence, message_time, pg_xact_commit_timestamp(xmin), xmin::text::bigint,
 		       coalesce(provider, ''), changed, coalesce(connection_version, 0), connected_at, coalesce(failure_code, ''), coalesce(failure, '{}')
 		from connect_provider.inbox where decided_at >= $1`, began)
 	if err != nil {
@@ -54,16 +54,16 @@ func readRows(ctx context.Context, conn *pgx.Conn, began time.Time, e *judge.Evi
 		r := &judge.Row{}
 		var lane, code string
 		var digest, failure []byte
-		var sequence int64
+		var sequence, transaction int64
 		var committed, connected *time.Time
-		if err := row.Scan(&r.Token, &r.Key, &digest, &lane, &r.StreamCreated, &r.Generation, &sequence, &r.MessageTime, &committed,
+		if err := row.Scan(&r.Token, &r.Key, &digest, &lane, &r.StreamCreated, &r.Generation, &sequence, &r.MessageTime, &committed, &transaction,
 			&r.Outcome.Provider, &r.Outcome.Changed, &r.Outcome.ConnectionVersion, &connected, &code, &failure); err != nil {
 			return nil, err
 		}
 		if committed == nil {
 			return nil, fmt.Errorf("the server does not know when the row %s was committed", r.Key)
 		}
-		r.Committed, r.Sequence, r.Digest = *committed, uint64(sequence), [16]byte(digest)
+		r.Committed, r.Transaction, r.Sequence, r.Digest = *committed, uint64(transaction), uint64(sequence), [16]byte(digest)
 		if connected != nil {
 			r.Outcome.ConnectedAt = *connected
 		}

@@ -206,7 +206,7 @@ func (p *Producers) askAbout(ctx context.Context, nc *nats.Conn, about []acknowl
 	for _, t := range about {
 		lane, _ := answer.Lane(t.Class)
 		p.asked = append(p.asked, judge.Asked{
-			Token: t.token, ID: t.id, Class: t.Class, Sequence: t.Sequence, Outcome: outcomes[t.id], At: time.Now(),
+			Token: t.token, ID: t.id, Class: t.Class, Sequence: t.Sequence, Outcome: outcomes[t.id], Generation: lane.Generation, At: time.Now(),
 			Never: outcomes[t.id] == nil && lane.StreamCreated.Equal(t.created) && lane.Cursor >= t.Sequence && !began,
 		})
 	}

@@ -73,9 +73,13 @@ type Row struct {
 	Generation    int64
 	Sequence      uint64
 	MessageTime   int64
-	// Committed is when the row's transaction did.
-	Committed time.Time
-	Outcome   messages.Outcome
+	// Transaction is the id of the row's transaction. A lane's transaction gets it
+	// when it writes, so after it has its partition's lock, and gives the lock back
+	// when it has committed: those of one partition are serialized in the order of
+	// their ids. Committed is when it did, by a clock that may be set.
+	Transaction uint64
+	Committed   time.Time
+	Outcome     messages.Outcome
 }
 
 func (r *Row) place() place {
@@ -136,10 +140,12 @@ type Asked struct {
 	Class    messages.Class
 	Sequence uint64
 	// Outcome is nil where the answer was that nothing is known. Never says that
-	// the lane's cursor had passed the command by then.
-	Outcome *messages.Decided
-	Never   bool
-	At      time.Time
+	// the lane's cursor had passed the command by then, in the generation that the
+	// answer named.
+	Outcome    *messages.Decided
+	Never      bool
+	Generation int64
+	At         time.Time
 }
 
 // eventID is that of the event of a row.

@@ -130,12 +130,11 @@ func (j *Judge) findRows(e *Evidence) []*Stored {
 	return rows
 }
 
-// order sorts what was decided by when it was committed. Decisions of one
-// organization exclude each other in the database, so that is their order.
-// Within a lane it must be the stream's.
+// order sorts what was decided as the database serialized it. Within a lane that
+// must be the stream's order.
 func (j *Judge) order(rows []*Stored) {
 	slices.SortFunc(rows, func(a, b *Stored) int {
-		return cmp.Or(a.row.Committed.Compare(b.row.Committed), cmp.Compare(a.Lane.String(), b.Lane.String()),
+		return cmp.Or(cmp.Compare(a.row.Transaction, b.row.Transaction), cmp.Compare(a.Lane.String(), b.Lane.String()),
 			cmp.Compare(a.row.Generation, b.row.Generation), cmp.Compare(a.Sequence, b.Sequence))
 	})
 	last := map[messages.Lane]*Stored{}

@@ -81,7 +81,7 @@ func (w *world) store(i int, c load.Command) {
 	}
 	w.rows++
 	row := &Row{Token: s.Organization.Token, Key: decided.Key, Digest: s.Digest(), Lane: s.Lane, StreamCreated: begin.UnixNano(), Generation: 1,
-		Sequence: s.Sequence, MessageTime: at.UnixNano(), Committed: at, Outcome: decided.Outcome}
+		Sequence: s.Sequence, MessageTime: at.UnixNano(), Transaction: uint64(i), Committed: at, Outcome: decided.Outcome}
 	w.e.Rows = append(w.e.Rows, row)
 	event := messages.NewEvent(s.Received, 1, decided.Outcome, decided.Key, at)
 	body, err := event.Encode()
@@ -167,7 +167,7 @@ func TestDamage(t *testing.T) {
 		}},
 		"a version":      {Wrong, func(e *Evidence) { e.Rows[pick(e, connected)].Outcome.ConnectionVersion++ }},
 		"a provider":     {Wrong, func(e *Evidence) { e.Rows[pick(e, connected)].Outcome.Provider = "other" }},
-		"a lane's order": {Disorder, func(e *Evidence) { e.Rows[3].Committed = e.Rows[len(e.Rows)-1].Committed.Add(time.Second) }},
+		"a lane's order": {Disorder, func(e *Evidence) { e.Rows[3].Transaction = 1_000_000 }},
 		"no connection":  {Effect, func(e *Evidence) { delete(e.Connections, anyOf(e.Connections)) }},
 		"one too many":   {Effect, func(e *Evidence) { e.Connections["+19999999"] = Connection{Version: 1} }},
 		"another bridge": {Effect, func(e *Evidence) {
@@ -221,7 +221,7 @@ func TestDamage(t *testing.T) {
 		}},
 		"a wrong answer":      {Misled, func(e *Evidence) { e.Asked[10].Outcome.Sequence++ }},
 		"a made-up answer":    {Misled, func(e *Evidence) { e.Asked[10].ID = "nobody's" }},
-		"never, but there is": {Misled, func(e *Evidence) { e.Asked[10].Outcome, e.Asked[10].Never = nil, true }},
+		"never, but there is": {Misled, func(e *Evidence) { e.Asked[10].Outcome, e.Asked[10].Never, e.Asked[10].Generation = nil, true, 1 }},
 		"a lane that moves":   {Restless, func(e *Evidence) { e.Steady, e.EpochsRose = true, map[string]int64{"c1": 1} }},
 		"a later message of a destroyed stream was decided": {Disorder, func(e *Evidence) {
 			i := pick(e, connected)

@@ -26,7 +26,7 @@ func (j *Judge) decideAgain(rows []*Stored) {
 			j.say(about(Wrong, s, "the inbox has the digest of another content"))
 		}
 		if want := outcomeText(&decided.Outcome); want != outcomeText(told) {
-			j.say(about(Wrong, s, "its outcome is %s; decided again, in the order of the database's commits, it is %s", outcomeText(told), want))
+			j.say(about(Wrong, s, "its outcome is %s; decided again, in the database's order, it is %s", outcomeText(told), want))
 		}
 		if s.Intent != nil {
 			if want := j.model.decide(*s.Intent); want != short {
@@ -62,7 +62,9 @@ func (j *Judge) checkRepeats(e *Evidence) {
 		case before.Lane == s.Lane && before.StreamCreated == s.StreamCreated.UnixNano() && before.MessageTime > s.Time.UnixNano() && !s.Gone:
 			j.say(about(Disorder, s, "it has no outcome, while message %d, which repeats it, has one", before.Sequence))
 			continue
-		case next[s.Lane] != nil && next[s.Lane].Committed.Before(before.Committed) && before.Lane != s.Lane && e.WentBack.IsZero():
+		case s.Gone:
+			// it may as well have been destroyed before its turn
+		case next[s.Lane] != nil && next[s.Lane].Transaction < before.Transaction && before.Lane != s.Lane && e.WentBack.IsZero():
 			j.say(about(Disorder, s, "it was passed over before the message that it repeats, %d of lane %s, was decided", before.Sequence, before.Lane))
 			continue
 		}
