@@ -44,7 +44,11 @@ func (j *Judge) checkAnswer(e *Evidence, a Asked) {
 	}
 	row := j.Row(a.Token, a.ID)
 	misled := func(format string, args ...any) {
-		j.say(Finding{Kind: Misled, Token: a.Token, ID: a.ID, Sequence: a.Sequence,
+		lane := ""
+		if row != nil {
+			lane = row.Lane.String()
+		}
+		j.say(Finding{Kind: Misled, Lane: lane, Token: a.Token, ID: a.ID, Sequence: a.Sequence,
 			Text: fmt.Sprintf("who asked at %s for command %s of %s was told ", a.At.Format("15:04:05.000"), a.ID, a.Token) + fmt.Sprintf(format, args...)})
 	}
 	switch {
