@@ -80,6 +80,8 @@ type Row struct {
 	Transaction uint64
 	Committed   time.Time
 	Outcome     messages.Outcome
+	// Command is what the row keeps of it: bridge, configuration and number.
+	Command messages.Command
 }
 
 func (r *Row) place() place {
@@ -120,7 +122,7 @@ type Letter struct {
 	MessageTime   int64
 	Token         string
 	Code          string
-	Body          []byte
+	Headers, Body []byte
 }
 
 // Told is the acknowledgement of a command.

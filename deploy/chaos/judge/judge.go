@@ -3,6 +3,7 @@ package judge
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -18,7 +19,8 @@ type Judge struct {
 	model    *model
 	decided  map[string]*Row // by token and inbox key
 	classes  map[string]classes
-	inbox    int // rows
+	since    map[string]time.Time // of connections, by number
+	inbox    int                  // rows
 	tally    Tally
 	found    []Finding
 }
@@ -39,7 +41,7 @@ type classes struct{ interactive, bulk bool }
 func New(platform *load.Platform) *Judge {
 	j := &Judge{
 		platform: platform, ledger: worker.NewLedger(), model: newModel(platform),
-		decided: map[string]*Row{}, classes: map[string]classes{}, tally: Tally{Codes: map[string]int{}},
+		decided: map[string]*Row{}, classes: map[string]classes{}, since: map[string]time.Time{}, tally: Tally{Codes: map[string]int{}},
 	}
 	for handle, o := range platform.Organizations {
 		j.ledger.Organization(handle, o.OneProviderPerBridge)

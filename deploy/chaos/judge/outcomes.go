@@ -24,6 +24,11 @@ func (j *Judge) decideAgain(rows []*Stored) {
 			j.say(about(Wrong, s, "the inbox has it under %q, it belongs under %q", row.Key, decided.Key))
 		case row.Digest != s.Digest():
 			j.say(about(Wrong, s, "the inbox has the digest of another content"))
+		case row.Command.BridgeSlug != kept(s).BridgeSlug || row.Command.ProviderConfigID != kept(s).ProviderConfigID || row.Command.PhoneNumber != kept(s).PhoneNumber:
+			j.say(about(Wrong, s, "the inbox has it as %+v", row.Command))
+		}
+		if told.Changed {
+			j.since[s.Command.PhoneNumber] = told.ConnectedAt
 		}
 		if want := outcomeText(&decided.Outcome); want != outcomeText(told) {
 			j.say(about(Wrong, s, "its outcome is %s; decided again, in the database's order, it is %s", outcomeText(told), want))
@@ -35,6 +40,15 @@ func (j *Judge) decideAgain(rows []*Stored) {
 		}
 		j.decided[row.Token+" "+row.Key] = row
 	}
+}
+
+// kept is what the inbox has of a message's content: nothing of one that could
+// not be understood.
+func kept(s *Stored) messages.Command {
+	if s.Malformed != nil {
+		return messages.Command{}
+	}
+	return s.Command
 }
 
 // checkRepeats: a message without a row repeats one that was decided by then,
