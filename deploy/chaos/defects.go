@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ type verdict struct {
 	act    string        // that caught it, "" if none did
 	kinds  string        // of the findings
 	first  string        // finding
+	acts   string        // kinds that were played
 }
 
 // judgeTheJudge plants defects, one after another, and attacks each with one
@@ -54,6 +56,8 @@ func judgeTheJudge(ctx context.Context, o options, stdout, stderr io.Writer) err
 // plant attacks a build with a defect, seed after seed.
 func plant(ctx context.Context, d defect.Defect, o options, progress io.Writer) (v verdict, err error) {
 	v.defect = d
+	o.Acts = cmp.Or(o.Acts, d.Acts)
+	v.acts = o.Acts
 	for v.seeds < o.Seeds && v.act == "" {
 		if err := plantOnce(ctx, d, o, &v, progress); err != nil {
 			return v, err
@@ -113,13 +117,13 @@ func (v verdict) String() string {
 // table prints the verdicts.
 func table(out io.Writer, verdicts []verdict) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "defect\tcaught in\tseeds\tseconds\tfindings")
+	fmt.Fprintln(w, "defect\tcaught in\tseeds\tseconds\tfindings\tof acts")
 	for _, v := range verdicts {
 		act := strings.TrimSpace(v.act)
 		if act == "" {
 			act = "NOT CAUGHT"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\n", v.defect.Name, act, v.seeds, int(v.took.Round(time.Second).Seconds()), v.kinds)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\n", v.defect.Name, act, v.seeds, int(v.took.Round(time.Second).Seconds()), v.kinds, v.acts)
 	}
 	_ = w.Flush() // to where the lines before went
 }

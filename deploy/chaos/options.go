@@ -19,7 +19,7 @@ Exit codes: 0 everything is as it must be, 1 the attack itself could not be carr
 type options struct {
 	Seed     uint64        `help:"Where randomness begins; 0: anywhere. It is printed."`
 	Duration time.Duration `default:"2m" help:"How long to go on, at least to the end of an act."`
-	Acts     string        `default:"all" placeholder:"NAME,…" help:"Which kinds of acts: ${acts}."`
+	Acts     string        `placeholder:"NAME,…" help:"Which kinds of acts (all): ${acts}. With --defects: for each the kinds that it is expected to show in, unless given; all: every kind."`
 	Rounds   int           `help:"Go on until each kind of act was played so often."`
 	Commands int           `help:"Go on until so many commands were judged."`
 	Kills    int           `help:"Go on until there were so many kills of workers, NATS and Postgres."`
@@ -52,7 +52,7 @@ func (options) acts() string {
 
 // kinds returns the kinds of acts to play.
 func (o *options) kinds() ([]attack.Kind, error) {
-	if o.Acts == "all" {
+	if o.Acts == "" || o.Acts == "all" {
 		return attack.Kinds(), nil
 	}
 	return attack.Find(o.Acts)
