@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -36,9 +35,13 @@ func judgeTheJudge(ctx context.Context, o options, stdout, stderr io.Writer) err
 	var verdicts []verdict
 	missed := 0
 	for _, d := range defects {
+		fmt.Fprintf(stderr, "%s: %s\n", d.Name, d.Breaks)
 		v, err := plant(ctx, d, o, stderr)
 		if err != nil {
-			return fmt.Errorf("%s: %w", d.Name, err)
+			if ctx.Err() != nil {
+				break
+			}
+			fmt.Fprintf(stderr, "%s: the attack failed: %v\n", d.Name, err)
 		}
 		verdicts = append(verdicts, v)
 		if v.act == "" {
@@ -89,13 +92,10 @@ func plantOnce(ctx context.Context, d defect.Defect, o options, v *verdict, prog
 		progress = io.Discard
 	}
 	r, err := attackWith(ctx, o, dir, progress)
-	if err != nil {
-		return err
-	}
 	v.seeds++
 	v.took += r.took
 	if len(r.findings) == 0 {
-		return nil
+		return err
 	}
 	v.act, v.first = r.act, r.findings[0].String()
 	kinds := map[string]int{}
@@ -104,6 +104,7 @@ func plantOnce(ctx context.Context, d defect.Defect, o options, v *verdict, prog
 	}
 	v.kinds = list(kinds)
 	fmt.Fprintf(progress, "%s\n", r.story)
+	// one that hangs must not be taken for a failed attack
 	return nil
 }
 
@@ -119,10 +120,7 @@ func table(out io.Writer, verdicts []verdict) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "defect\tcaught in\tseeds\tseconds\tfindings\tof acts")
 	for _, v := range verdicts {
-		act := strings.TrimSpace(v.act)
-		if act == "" {
-			act = "NOT CAUGHT"
-		}
+		act := cmp.Or(v.act, "NOT CAUGHT")
 		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\n", v.defect.Name, act, v.seeds, int(v.took.Round(time.Second).Seconds()), v.kinds, v.acts)
 	}
 	_ = w.Flush() // to where the lines before went
