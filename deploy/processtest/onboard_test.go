@@ -46,7 +46,7 @@ func TestOnboardingIsKilled(t *testing.T) {
 	const total = onboardRows / 2 // or a few more: rows that say the same are decided once
 	for i := range onboardKills {
 		had := s.count(`select count(*) from connect_provider.inbox`)
-		o.start("--rate", "1500")
+		o.start("--rate", "1500", "--max-in-flight", "400")
 		step := max(0, total-had) / (onboardKills - i + 2)
 		first := had + r.IntN(step+1)
 		at := first + r.IntN(step+1)
