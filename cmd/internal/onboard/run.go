@@ -96,6 +96,7 @@ type account struct {
 	asked        bool                // whether began is known
 	lane         messages.LaneCursor // of its bulk commands, as last heard
 	cursors      []heardCursor       // of that lane, of the last moments
+	looked       time.Time           // when it was last asked for rows without an event
 	accepted     []*flight           // in the stream's order; landed ones go by and by
 }
 

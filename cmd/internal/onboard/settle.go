@@ -38,17 +38,23 @@ func (r *Run) settle(working context.Context, stop context.CancelCauseFunc) {
 	}
 }
 
-// overdue returns the organizations with commands whose event could be here.
+// overdue returns the organizations with commands whose event could be here. Each
+// is looked at now and then only, the more organizations, the more seldom: while
+// workers are behind, all of them are overdue, and questions take of their time.
 func (r *Run) overdue() []messages.Organization {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now := time.Now()
+	seldom := max(r.patience, time.Duration(len(r.accounts))*r.patience/25)
 	var late []messages.Organization
 	for _, a := range r.accounts {
 		a.accepted = slices.DeleteFunc(a.accepted, func(f *flight) bool { return f.landed || f.sequence == 0 })
-		if len(a.accepted) > 0 && (r.unread || time.Since(a.accepted[0].since) > r.patience) {
-			late = append(late, a.organization)
-		} else {
+		switch {
+		case len(a.accepted) == 0:
 			a.cursors = nil
+		case r.unread, now.Sub(a.accepted[0].since) > r.patience && now.Sub(a.looked) > seldom:
+			a.looked = now
+			late = append(late, a.organization)
 		}
 	}
 	return late
