@@ -19,7 +19,8 @@ import (
 )
 
 // BenchmarkOnboard measures, in turns, how many commands a second the worker
-// decides that are in the stream already, how many rows a second a file of as many
+// decides that are in the stream already (of one organization, so in one lane, and
+// of 64), how many rows a second a file of as many
 // rows takes from reading to outcome, how many when it is run again, and how many
 // a dry run; and how long one interactive command of the same organization, and of
 // another one, takes while a file is run. 2% of the rows fail. Everything but
@@ -27,6 +28,12 @@ import (
 //
 //	go test ./cmd/connectctl -run '^$' -bench Onboard -benchtime 3x
 func BenchmarkOnboard(b *testing.B) {
+	for _, organizations := range []int{1, 64} {
+		b.Run(fmt.Sprintf("organizations=%d", organizations), func(b *testing.B) { benchmarkOnboard(b, organizations) })
+	}
+}
+
+func benchmarkOnboard(b *testing.B, organizations int) {
 	const rows = 50_000
 	s, err := startSystem(b.Context(), local.Options{Dir: b.TempDir(), DatabaseURL: systemtest.Database(b), Logger: zap.NewNop()}, devStreams)
 	if err != nil {
@@ -37,10 +44,12 @@ func BenchmarkOnboard(b *testing.B) {
 			b.Error(err)
 		}
 	})
-	m := &onboardBench{b: b, system: s}
-	m.exec(`insert into telephony.organizations values ('big'), ('other')`)
-	m.exec(`insert into telephony.provider_configurations values ('big', 1, 'twilio', true), ('other', 1, 'twilio', true)`)
-	m.exec(`insert into telephony.bridges select 'big', 'bridge-' || n from generate_series(0, 9999) n`)
+	m := &onboardBench{b: b, system: s, organizations: organizations}
+	m.exec(`insert into telephony.organizations select 'big-' || n from generate_series(0, $1::int - 1) n`, organizations)
+	m.exec(`insert into telephony.provider_configurations select domain_handle, 1, 'twilio', true from telephony.organizations where domain_handle like 'big-%'`)
+	m.exec(`insert into telephony.bridges select 'big-' || o, 'bridge-' || n from generate_series(0, $1::int - 1) o, generate_series(0, $2::int - 1) n`, organizations, benchBridges/organizations)
+	m.exec(`insert into telephony.organizations values ('other')`)
+	m.exec(`insert into telephony.provider_configurations values ('other', 1, 'twilio', true)`)
 	m.exec(`insert into telephony.bridges values ('other', 'bridge')`)
 	m.exec(`insert into telephony.phone_numbers values ('+997', 'other', 1)`)
 
@@ -72,10 +81,15 @@ func median(values []float64) float64 {
 
 // onboardBench is a system with numbers that were not used yet.
 type onboardBench struct {
-	b      *testing.B
-	system *system
-	used   int
+	b             *testing.B
+	system        *system
+	organizations int
+	used          int
 }
+
+const benchBridges = 10_000
+
+func (m *onboardBench) handle(n int) string { return fmt.Sprintf("big-%d", n%m.organizations) }
 
 func (m *onboardBench) exec(sql string, args ...any) {
 	m.b.Helper()
@@ -94,13 +108,13 @@ func (m *onboardBench) file(rows int) benchFile {
 	m.b.Helper()
 	f := benchFile{path: filepath.Join(m.b.TempDir(), "numbers.csv"), first: m.used, rows: rows}
 	m.used += rows
-	m.exec(`insert into telephony.phone_numbers select '+998' || lpad(n::text, 9, '0'), 'big', 1 from generate_series($1::int, $2::int - 1) n`, f.first, m.used)
+	m.exec(`insert into telephony.phone_numbers select '+998' || lpad(n::text, 9, '0'), 'big-' || n % $3::int, 1 from generate_series($1::int, $2::int - 1) n`, f.first, m.used, m.organizations)
 	m.exec(`analyze telephony.phone_numbers`)
 	var text strings.Builder
-	text.WriteString("bridge_slug,provider_config_id,phone_number\n")
+	text.WriteString("org_handle,bridge_slug,provider_config_id,phone_number\n")
 	for n := range rows {
-		command := f.command(n)
-		fmt.Fprintf(&text, "%s,1,%s\n", command.BridgeSlug, command.PhoneNumber)
+		command := m.command(f, n)
+		fmt.Fprintf(&text, "%s,%s,1,%s\n", m.handle(f.first+n), command.BridgeSlug, command.PhoneNumber)
 	}
 	if err := os.WriteFile(f.path, []byte(text.String()), 0o600); err != nil {
 		m.b.Fatal(err)
@@ -108,8 +122,8 @@ func (m *onboardBench) file(rows int) benchFile {
 	return f
 }
 
-func (f benchFile) command(n int) messages.Command {
-	bridge := fmt.Sprintf("bridge-%d", (f.first+n)/5%10_000)
+func (m *onboardBench) command(f benchFile, n int) messages.Command {
+	bridge := fmt.Sprintf("bridge-%d", (f.first+n)/m.organizations/5%(benchBridges/m.organizations))
 	if n%50 == 0 {
 		bridge = "none"
 	}
@@ -125,14 +139,14 @@ func (m *onboardBench) decide(f benchFile) float64 {
 	if err := m.system.stopWorker(); err != nil {
 		m.b.Fatal(err)
 	}
-	organization, err := messages.OrganizationFromHandle("big")
-	if err != nil {
-		m.b.Fatal(err)
-	}
 	for first := 0; first < f.rows; first += maxBatch {
 		var batch []outgoing
 		for n := first; n < min(first+maxBatch, f.rows); n++ {
-			body, err := messages.EncodeCommand(f.command(n))
+			body, err := messages.EncodeCommand(m.command(f, n))
+			if err != nil {
+				m.b.Fatal(err)
+			}
+			organization, err := messages.OrganizationFromHandle(m.handle(f.first + n))
 			if err != nil {
 				m.b.Fatal(err)
 			}
@@ -168,7 +182,7 @@ func (m *onboardBench) onboard(wantCode int, path string, more ...string) float6
 	m.b.Helper()
 	rows := 0
 	start := time.Now()
-	if code := run(m.b.Context(), append([]string{"onboard", path, "--org", "big", "--server", m.system.natsURL}, more...), io.Discard, io.Discard); code != wantCode {
+	if code := run(m.b.Context(), append([]string{"onboard", path, "--server", m.system.natsURL}, more...), io.Discard, io.Discard); code != wantCode {
 		m.b.Fatalf("onboard ended with %d", code)
 	}
 	took := time.Since(start)
@@ -187,14 +201,14 @@ func (m *onboardBench) meanwhile(f benchFile) map[string][]float64 {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		run(m.b.Context(), []string{"onboard", f.path, "--org", "big", "--server", m.system.natsURL}, io.Discard, io.Discard)
+		run(m.b.Context(), []string{"onboard", f.path, "--server", m.system.natsURL}, io.Discard, io.Discard)
 	}()
 	took := map[string][]float64{}
 	commands := map[string]messages.Command{
 		"own":   {BridgeSlug: "none", ProviderConfigID: 1, PhoneNumber: "+998000000000"},
 		"other": {BridgeSlug: "bridge", ProviderConfigID: 1, PhoneNumber: "+997"},
 	}
-	handles := map[string]string{"own": "big", "other": "other"}
+	handles := map[string]string{"own": "big-0", "other": "other"}
 	feed, err := follow(m.b.Context(), m.system.js)
 	if err != nil {
 		m.b.Fatal(err)
