@@ -21,8 +21,10 @@ type Act struct {
 	Pause time.Duration
 	// Settings are variables of the workers' environment, for this act.
 	Settings []string
-	// Steady says that nothing in it is a reason for a lane to change hands.
+	// Steady says that nothing in it is a reason for a lane to change hands,
+	// Orderly that nothing is one to take a lane from its owner.
 	Steady  bool
+	Orderly bool
 	Attacks []Attack
 }
 
@@ -65,7 +67,9 @@ func (a *Arena) Play(ctx context.Context, act Act) (*Played, error) {
 		return nil, fmt.Errorf("act %s: %w", act.Name, err)
 	}
 	// a worker that the machine kept from renewing may well lose its lanes
-	p.Steady = act.Steady && logs.count("leases not renewed") == 0
+	if renewed := logs.count("leases not renewed") == 0; renewed {
+		p.Steady, p.Orderly, p.Taken = act.Steady, act.Orderly, logs.count("lane lost")
+	}
 	a.Journal.Count("COMMITs in doubt that were settled", logs.count("commit was in doubt and has happened")+logs.count("commit did not happen"))
 	if a.wentBack.Load() {
 		p.WentBack, p.CameBack = time.Unix(0, a.wentBackAt.Load()), time.Unix(0, a.cameBackAt.Load())

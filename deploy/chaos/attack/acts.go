@@ -21,7 +21,9 @@ type Kind struct {
 	// most is how many are drawn of each, at most; 0: as many as Options say.
 	most int
 	// steady says that no lane has a reason to change hands.
-	steady   bool
+	steady bool
+	// orderly says that a lane changes hands only by being handed back.
+	orderly  bool
 	settings []string
 	paused   bool
 }
@@ -33,6 +35,7 @@ var kinds = []Kind{
 	{Name: "kills", About: "kill -9 of workers, NATS and Postgres", each: []drawn{killWorker, isolate, killNATS, killPostgres}},
 	{Name: "pauses", About: "workers, NATS and Postgres stopped for shorter and longer than a lease", each: []drawn{pauseWorker, pauseWorker, pauseWorker, delayBeyondLease, pauseNATS, pausePostgres}},
 	{Name: "restarts", About: "orderly restarts", each: []drawn{restartWorker, restartWorker, restartNATS, restartPostgres}},
+	{Name: "handovers", About: "orderly restarts of workers alone", each: []drawn{restartWorker}, most: 4, orderly: true},
 	{Name: "lines", About: "lines cut, blocked, half open, slow", each: []drawn{cutLine, blockLine, holdLine, slowLine, delayBeyondLease, isolate}},
 	{Name: "commits", About: "COMMITs and their replies lost", each: []drawn{loseCommits}, steady: true},
 	{Name: "acks", About: "acknowledgements of events lost", each: []drawn{loseAcks}},
@@ -80,7 +83,7 @@ type Options struct {
 
 // Draw draws one act of a kind.
 func Draw(r *rand.Rand, k Kind, p *load.Platform, s *load.Source, o Options) arena.Act {
-	act := arena.Act{Name: k.Name, Commands: s.Draw(o.Commands), Settings: k.settings, Steady: k.steady}
+	act := arena.Act{Name: k.Name, Commands: s.Draw(o.Commands), Settings: k.settings, Steady: k.steady, Orderly: k.steady || k.orderly}
 	// the commands come over the whole length: one by one, or in heaps that wait
 	act.Burst = []int{max(1, o.Commands/200), max(1, o.Commands/20), max(1, o.Commands/5)}[r.IntN(3)]
 	act.Pause = time.Duration(float64(o.Length) * float64(act.Burst) / float64(o.Commands))

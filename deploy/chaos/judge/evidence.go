@@ -40,6 +40,10 @@ type Evidence struct {
 	// was done to any worker, or to the leases' clock, that could be a reason.
 	EpochsRose map[string]int64
 	Steady     bool
+	// Taken counts lanes that were taken from an owner. Orderly says that nothing
+	// was done that could be a reason.
+	Taken   int
+	Orderly bool
 	// Early are events that were seen in the stream while their effect was not in
 	// the database.
 	Early []*Published

@@ -86,6 +86,9 @@ func answerText(d *messages.EventData) string {
 
 // checkPeace: a lane stays with an owner that lives and works.
 func (j *Judge) checkPeace(e *Evidence) {
+	if e.Orderly && e.Taken > 0 {
+		j.say(Finding{Kind: Restless, Text: fmt.Sprintf("%d lanes were taken from owners that live, in place of being handed back", e.Taken)})
+	}
 	if !e.Steady {
 		return
 	}
