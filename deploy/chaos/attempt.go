@@ -20,7 +20,6 @@ import (
 // attempt is one run: a system, a seed, one act after another.
 type attempt struct {
 	options  options
-	out      io.Writer
 	random   *rand.Rand
 	platform *load.Platform
 	source   *load.Source
@@ -85,7 +84,7 @@ func workingDir(o options) (dir string, remove func() error, err error) {
 // attackWith plays acts until the options are satisfied, or something is found.
 // Nothing keeps running when it returns.
 func attackWith(ctx context.Context, o options, dir string, progress io.Writer) (r *result, err error) {
-	t := &attempt{options: o, out: progress, random: rand.New(rand.NewPCG(o.Seed, 1)), journal: arena.NewJournal(progress)} //nolint:gosec // no secret
+	t := &attempt{options: o, random: rand.New(rand.NewPCG(o.Seed, 1)), journal: arena.NewJournal(progress)}
 	t.platform = load.NewPlatform(o.Organizations)
 	t.source = load.NewSource(t.random, t.platform)
 	t.judge = judge.New(t.platform)
@@ -153,6 +152,6 @@ func (t *attempt) play(ctx context.Context, kind attack.Kind, r *result) error {
 
 // next draws the kind of the next act: all kinds in some order, then again.
 func (t *attempt) next(kinds []attack.Kind) attack.Kind {
-	round := rand.New(rand.NewPCG(t.options.Seed, uint64(2+t.acts/len(kinds)))) //nolint:gosec // no secret
+	round := rand.New(rand.NewPCG(t.options.Seed, uint64(2+t.acts/len(kinds))))
 	return kinds[round.Perm(len(kinds))[t.acts%len(kinds)]]
 }

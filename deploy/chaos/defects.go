@@ -107,7 +107,7 @@ func (v verdict) String() string {
 	if v.act == "" {
 		return fmt.Sprintf("%s was NOT CAUGHT by %d seeds in %s", v.defect.Name, v.seeds, v.took.Round(time.Second))
 	}
-	return fmt.Sprintf("%s was caught in %s of seed %d, after %s: %s", v.defect.Name, v.act, v.seeds, v.took.Round(time.Second), v.kinds)
+	return fmt.Sprintf("%s was caught in %s of seed %d, after %s: %s\n  %s", v.defect.Name, v.act, v.seeds, v.took.Round(time.Second), v.kinds, v.first)
 }
 
 // table prints the verdicts.

@@ -13,6 +13,7 @@ import (
 
 	"connect-provider/deploy/chaos/arena"
 	"connect-provider/deploy/chaos/judge"
+	"connect-provider/deploy/chaos/load"
 )
 
 const (
@@ -113,7 +114,8 @@ func (t *attempt) laneStory(lane string, from, to time.Time) (lines []arena.Entr
 		scanner.Buffer(nil, 1<<20)
 		for scanner.Scan() {
 			var entry map[string]any
-			if json.Unmarshal(scanner.Bytes(), &entry) != nil || entry["lane"] != lane {
+			// of the numbers that can't be written there are too many to be told
+			if bytes.Contains(scanner.Bytes(), []byte(load.Constraint)) || json.Unmarshal(scanner.Bytes(), &entry) != nil || entry["lane"] != lane {
 				continue
 			}
 			at, err := time.Parse(time.RFC3339Nano, fmt.Sprint(entry["time"]))

@@ -44,8 +44,9 @@ func (a *Arena) evidence(ctx context.Context, began time.Time) (*judge.Evidence,
 
 func readRows(ctx context.Context, conn *pgx.Conn, began time.Time, e *judge.Evidence) error {
 	rows, err := conn.Query(ctx, `
-		select org_token, key, digest, lane, stream_created, generation, sequence, message_time, pg_xact_commit_timestamp(xmin),
-		       coalesce(provider, ''), changed, coalesce(connection_version, 0), connected_at, coalesce(failure_code, ''), coalesce(failure, '{}')
+		select org_token, key, digest, lane, stream_created, generation, sequence, message_time, pg_xact_commit_timestamp(xmin), xmin::text::bigint,
+		       coalesce(provider, ''), changed, coalesce(connection_version, 0), connected_at, coalesce(failure_code, ''), coalesce(failure, '{}'),
+		       coalesce(bridge_slug, ''), coalesce(provider_config_id, 0), coalesce(phone_number, '')
 		from connect_provider.inbox where decided_at >= $1`, began)
 	if err != nil {
 		return err
@@ -54,16 +55,17 @@ func readRows(ctx context.Context, conn *pgx.Conn, began time.Time, e *judge.Evi
 		r := &judge.Row{}
 		var lane, code string
 		var digest, failure []byte
-		var sequence int64
+		var sequence, transaction int64
 		var committed, connected *time.Time
-		if err := row.Scan(&r.Token, &r.Key, &digest, &lane, &r.StreamCreated, &r.Generation, &sequence, &r.MessageTime, &committed,
-			&r.Outcome.Provider, &r.Outcome.Changed, &r.Outcome.ConnectionVersion, &connected, &code, &failure); err != nil {
+		if err := row.Scan(&r.Token, &r.Key, &digest, &lane, &r.StreamCreated, &r.Generation, &sequence, &r.MessageTime, &committed, &transaction,
+			&r.Outcome.Provider, &r.Outcome.Changed, &r.Outcome.ConnectionVersion, &connected, &code, &failure,
+			&r.Command.BridgeSlug, &r.Command.ProviderConfigID, &r.Command.PhoneNumber); err != nil {
 			return nil, err
 		}
 		if committed == nil {
 			return nil, fmt.Errorf("the server does not know when the row %s was committed", r.Key)
 		}
-		r.Committed, r.Sequence, r.Digest = *committed, uint64(sequence), [16]byte(digest)
+		r.Committed, r.Transaction, r.Sequence, r.Digest = *committed, uint64(transaction), uint64(sequence), [16]byte(digest)
 		if connected != nil {
 			r.Outcome.ConnectedAt = *connected
 		}
@@ -95,14 +97,14 @@ func readConnections(ctx context.Context, conn *pgx.Conn, e *judge.Evidence) err
 }
 
 func readLetters(ctx context.Context, conn *pgx.Conn, began time.Time, e *judge.Evidence) error {
-	rows, err := conn.Query(ctx, `select lane, stream_created, sequence, message_time, org_token, code, body from connect_provider.dead_letters where died_at >= $1`, began)
+	rows, err := conn.Query(ctx, `select lane, stream_created, sequence, message_time, org_token, code, headers, body from connect_provider.dead_letters where died_at >= $1`, began)
 	if err != nil {
 		return err
 	}
 	e.Letters, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (l judge.Letter, err error) {
 		var lane string
 		var sequence int64
-		if err := row.Scan(&lane, &l.StreamCreated, &sequence, &l.MessageTime, &l.Token, &l.Code, &l.Body); err != nil {
+		if err := row.Scan(&lane, &l.StreamCreated, &sequence, &l.MessageTime, &l.Token, &l.Code, &l.Headers, &l.Body); err != nil {
 			return l, err
 		}
 		l.Sequence = uint64(sequence)

@@ -108,7 +108,7 @@ func (p *Producers) insist(ctx context.Context, nc *nats.Conn, c load.Command) {
 		if err != nil {
 			p.arena.Journal.Count("publishes without acknowledgement", 1)
 		}
-		_ = Rest(ctx, time.Duration(20+rand.IntN(80))*time.Millisecond) //nolint:gosec // no secret
+		_ = Rest(ctx, time.Duration(20+rand.IntN(80))*time.Millisecond)
 	}
 }
 
@@ -165,7 +165,7 @@ func (p *Producers) Hold() (release func()) {
 // ask asks from time to time what became of some of the commands, until ctx
 // ends.
 func (p *Producers) ask(ctx context.Context) {
-	r := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano()))) //nolint:gosec // no secret
+	r := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
 	for Rest(ctx, 100*time.Millisecond) == nil {
 		p.mu.Lock()
 		var about []acknowledged
@@ -206,7 +206,7 @@ func (p *Producers) askAbout(ctx context.Context, nc *nats.Conn, about []acknowl
 	for _, t := range about {
 		lane, _ := answer.Lane(t.Class)
 		p.asked = append(p.asked, judge.Asked{
-			Token: t.token, ID: t.id, Class: t.Class, Sequence: t.Sequence, Published: t.At, Outcome: outcomes[t.id], At: time.Now(),
+			Token: t.token, ID: t.id, Class: t.Class, Sequence: t.Sequence, Outcome: outcomes[t.id], Generation: lane.Generation, At: time.Now(),
 			Never: outcomes[t.id] == nil && lane.StreamCreated.Equal(t.created) && lane.Cursor >= t.Sequence && !began,
 		})
 	}

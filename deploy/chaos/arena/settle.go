@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -58,7 +59,10 @@ func (a *Arena) settled(ctx context.Context) error {
 	if outbox > 0 {
 		return fmt.Errorf("%d events in the outbox", outbox)
 	}
-	// what was published while the tables were read is read at the next look
+	if err := a.readers(ctx); err != nil {
+		return err
+	}
+	// what was published while the tables were read is read now
 	return a.archive.complete(ctx, a.archive.logs[messages.EventsStream])
 }
 
@@ -97,6 +101,35 @@ func (a *Arena) passed(ctx context.Context, conn *pgx.Conn) error {
 	}
 	if want := 2 * a.options.Lanes; lanes != want {
 		problems = append(problems, fmt.Errorf("%d lanes are recorded, of %d", lanes, want))
+	}
+	return errors.Join(problems...)
+}
+
+// readers tells which lane is read by two workers: one of them is a former owner
+// that has not noticed. A consumer that nobody asks for more is only a remnant.
+func (a *Arena) readers(ctx context.Context) error {
+	var problems []error
+	for _, class := range messages.Classes() {
+		stream, err := a.Broker.JS.Stream(ctx, class.Stream())
+		if err != nil {
+			return err
+		}
+		reading := map[string]int{}
+		consumers := stream.ListConsumers(ctx)
+		for info := range consumers.Info() {
+			if lane, ok := strings.CutPrefix(info.Name, "lane-"); ok && info.NumWaiting > 0 {
+				lane, _, _ = strings.Cut(lane, "-")
+				reading[lane]++
+			}
+		}
+		if err := consumers.Err(); err != nil {
+			return err
+		}
+		for lane, n := range reading {
+			if n > 1 {
+				problems = append(problems, fmt.Errorf("lane %s is read %d times: a former owner has not noticed", lane, n))
+			}
+		}
 	}
 	return errors.Join(problems...)
 }

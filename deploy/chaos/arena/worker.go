@@ -125,10 +125,10 @@ func (w *Worker) Drain() error {
 	}
 	run := w.run
 	run.end()
-	w.run = nil
-	if err := run.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return nil // it has ended, which is noted
+	if err := w.signal(syscall.SIGTERM); err != nil {
+		return err
 	}
+	w.run = nil
 	select {
 	case <-run.ended:
 		return nil

@@ -31,9 +31,9 @@ type drawn = func(r *rand.Rand, lease time.Duration) attack
 var kinds = []Kind{
 	{Name: "calm", About: "nothing is done", steady: true},
 	{Name: "kills", About: "kill -9 of workers, NATS and Postgres", each: []drawn{killWorker, isolate, killNATS, killPostgres}},
-	{Name: "pauses", About: "workers, NATS and Postgres stopped for shorter and longer than a lease", each: []drawn{pauseWorker, pauseWorker, pauseWorker, pauseNATS, pausePostgres}},
+	{Name: "pauses", About: "workers, NATS and Postgres stopped for shorter and longer than a lease", each: []drawn{pauseWorker, pauseWorker, pauseWorker, delayBeyondLease, pauseNATS, pausePostgres}},
 	{Name: "restarts", About: "orderly restarts", each: []drawn{restartWorker, restartWorker, restartNATS, restartPostgres}},
-	{Name: "lines", About: "lines cut, blocked, half open, slow", each: []drawn{cutLine, blockLine, holdLine, slowLine, isolate}},
+	{Name: "lines", About: "lines cut, blocked, half open, slow", each: []drawn{cutLine, blockLine, holdLine, slowLine, delayBeyondLease, isolate}},
 	{Name: "commits", About: "COMMITs and their replies lost", each: []drawn{loseCommits}, steady: true},
 	{Name: "acks", About: "acknowledgements of events lost", each: []drawn{loseAcks}},
 	{Name: "consumers", About: "lanes' consumers deleted", each: []drawn{deleteConsumers}, steady: true},
@@ -44,7 +44,7 @@ var kinds = []Kind{
 	{Name: "purges", About: "decided commands purged at once, while an organization waits", each: []drawn{killWorker, restartWorker}, most: 3, paused: true,
 		settings: []string{"CONNECT_PROVIDER_REPLAY_WINDOW=0s", "CONNECT_PROVIDER_UPKEEP_INTERVAL=200ms"}},
 	{Name: "storm", About: "everything that can be undone, at once", each: []drawn{killWorker, pauseWorker, restartWorker, killNATS, pauseNATS, killPostgres, pausePostgres,
-		cutLine, blockLine, holdLine, slowLine, isolate, loseCommits, loseAcks, deleteConsumers}},
+		cutLine, blockLine, holdLine, slowLine, delayBeyondLease, isolate, loseCommits, loseAcks, deleteConsumers}},
 }
 
 // Kinds returns every kind of act.

@@ -71,6 +71,20 @@ func isolate(r *rand.Rand, lease time.Duration) attack {
 	}
 }
 
+// delayBeyondLease delays what goes between a worker and NATS for longer than
+// its leases last: what it has published arrives when others have its lanes.
+func delayBeyondLease(r *rand.Rand, lease time.Duration) attack {
+	n, delay := r.IntN(64), lease+between(r, lease/4, lease)
+	return func(ctx context.Context, a *arena.Arena) error {
+		w := a.Workers[n%len(a.Workers)]
+		return during(ctx, &w.LineMu, 3*lease, func() {
+			a.Journal.Say("what goes between %s and NATS comes %s late, for %s", w.Name, brief(delay), brief(3*lease))
+			a.Journal.Count("lines harmed", 1)
+			w.NATS.Slow(faults.Pace{Delay: delay})
+		}, func() error { w.NATS.Slow(faults.Pace{}); return nil })
+	}
+}
+
 // onLine harms a line of a worker, or of a producer, for a while.
 func onLine(r *rand.Rand, what string, long time.Duration, harm func(*faults.Line), mend func(*faults.Line) error) attack {
 	kind, n := r.IntN(5), r.IntN(64)

@@ -3,6 +3,7 @@ package attack
 import (
 	"context"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"connect-provider/deploy/chaos/arena"
@@ -80,77 +81,76 @@ func restartWorker(r *rand.Rand, _ time.Duration) attack {
 
 // killNATS kills NATS with kill -9 and starts it again.
 func killNATS(r *rand.Rand, _ time.Duration) attack {
-	down := between(r, 0, time.Second)
-	return onNATS("kill -9 NATS", "kills of NATS", down, func(_ context.Context, b *arena.Broker) error { return b.Kill() },
+	return onNATS("kill -9", "kills of NATS", between(r, 0, time.Second),
+		func(_ context.Context, b *arena.Broker) error { return b.Kill() },
 		func(ctx context.Context, b *arena.Broker) error { return b.Start(ctx) })
 }
 
 // restartNATS ends NATS in an orderly way and starts it again.
 func restartNATS(r *rand.Rand, _ time.Duration) attack {
-	down := between(r, 0, time.Second)
-	return onNATS("restart NATS", "orderly restarts", down, func(_ context.Context, b *arena.Broker) error { return b.Stop() },
+	return onNATS("restart", "orderly restarts", between(r, 0, time.Second),
+		func(_ context.Context, b *arena.Broker) error { return b.Stop() },
 		func(ctx context.Context, b *arena.Broker) error { return b.Start(ctx) })
 }
 
 // pauseNATS stops NATS where it is.
 func pauseNATS(r *rand.Rand, lease time.Duration) attack {
-	return onNATS("pause NATS", "pauses of NATS", between(r, lease/4, 2*lease), func(_ context.Context, b *arena.Broker) error { return b.Pause() },
+	return onNATS("pause", "pauses of NATS", between(r, lease/4, 2*lease),
+		func(_ context.Context, b *arena.Broker) error { return b.Pause() },
 		func(_ context.Context, b *arena.Broker) error { return b.Resume() })
-}
-
-func onNATS(what, tally string, long time.Duration, harm, mend func(context.Context, *arena.Broker) error) attack {
-	return func(ctx context.Context, a *arena.Arena) error {
-		a.Broker.Mu.Lock()
-		defer a.Broker.Mu.Unlock()
-		a.Journal.Say("%s for %s", what, brief(long))
-		a.Journal.Count(tally, 1)
-		if err := harm(ctx, a.Broker); err != nil {
-			return err
-		}
-		if err := arena.Rest(ctx, long); err != nil {
-			return err
-		}
-		err := mend(ctx, a.Broker)
-		a.Journal.Say("NATS is back")
-		return err
-	}
 }
 
 // killPostgres kills Postgres with kill -9 and starts it again.
 func killPostgres(r *rand.Rand, _ time.Duration) attack {
-	return onPostgres("kill -9 Postgres", "kills of Postgres", between(r, 0, time.Second),
+	return onPostgres("kill -9", "kills of Postgres", between(r, 0, time.Second),
 		func(_ context.Context, d *arena.Database) error { return d.Kill() },
 		func(ctx context.Context, d *arena.Database) error { return d.Start(ctx) })
 }
 
 // restartPostgres ends Postgres in an orderly way and starts it again.
 func restartPostgres(r *rand.Rand, _ time.Duration) attack {
-	return onPostgres("restart Postgres", "orderly restarts", between(r, 0, time.Second),
+	return onPostgres("restart", "orderly restarts", between(r, 0, time.Second),
 		func(_ context.Context, d *arena.Database) error { return d.Stop() },
 		func(ctx context.Context, d *arena.Database) error { return d.Start(ctx) })
 }
 
 // pausePostgres stops all processes of Postgres where they are.
 func pausePostgres(r *rand.Rand, lease time.Duration) attack {
-	return onPostgres("pause Postgres", "pauses of Postgres", between(r, lease/4, 2*lease),
+	return onPostgres("pause", "pauses of Postgres", between(r, lease/4, 2*lease),
 		func(ctx context.Context, d *arena.Database) error { return d.Pause(ctx) },
 		func(ctx context.Context, d *arena.Database) error { return d.Resume(ctx) })
 }
 
+func onNATS(what, tally string, long time.Duration, harm, mend func(context.Context, *arena.Broker) error) attack {
+	return onServer(what, "NATS", tally, long,
+		func(a *arena.Arena) *sync.Mutex { return &a.Broker.Mu },
+		func(ctx context.Context, a *arena.Arena) error { return harm(ctx, a.Broker) },
+		func(ctx context.Context, a *arena.Arena) error { return mend(ctx, a.Broker) })
+}
+
 func onPostgres(what, tally string, long time.Duration, harm, mend func(context.Context, *arena.Database) error) attack {
+	return onServer(what, "Postgres", tally, long,
+		func(a *arena.Arena) *sync.Mutex { return &a.Database.Mu },
+		func(ctx context.Context, a *arena.Arena) error { return harm(ctx, a.Database) },
+		func(ctx context.Context, a *arena.Arena) error { return mend(ctx, a.Database) })
+}
+
+// onServer harms a server for a while.
+func onServer(what, name, tally string, long time.Duration, lock func(*arena.Arena) *sync.Mutex, harm, mend attack) attack {
 	return func(ctx context.Context, a *arena.Arena) error {
-		a.Database.Mu.Lock()
-		defer a.Database.Mu.Unlock()
-		a.Journal.Say("%s for %s", what, brief(long))
+		mu := lock(a)
+		mu.Lock()
+		defer mu.Unlock()
+		a.Journal.Say("%s %s for %s", what, name, brief(long))
 		a.Journal.Count(tally, 1)
-		if err := harm(ctx, a.Database); err != nil {
+		if err := harm(ctx, a); err != nil {
 			return err
 		}
 		if err := arena.Rest(ctx, long); err != nil {
 			return err
 		}
-		err := mend(ctx, a.Database)
-		a.Journal.Say("Postgres is back")
+		err := mend(ctx, a)
+		a.Journal.Say("%s is back", name)
 		return err
 	}
 }

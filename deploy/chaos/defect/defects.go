@@ -29,6 +29,26 @@ func Find(names string) ([]Defect, error) {
 	return found, nil
 }
 
+// cursorsMessageUnchecked takes whatever message stands at a cursor for the one
+// that the cursor was set on.
+var cursorsMessageUnchecked = []edit{
+	{"worker/same_log.go", `	return found != nil && found.Time.UnixNano() == mark.time, err
+`, `	return found == nil || true, err
+`},
+	{"worker/reader.go", `			if last != atCursor.sequence || metadata.Timestamp.UnixNano() != atCursor.time {
+				return errLogDiffers
+			}
+			atCursor = nil
+			r.pending.Store(metadata.NumPending)
+			continue
+`, `			at := atCursor.sequence
+			atCursor = nil
+			if last == at {
+				continue
+			}
+`},
+}
+
 var defects = []Defect{
 	{"cursor-before-transaction", "the cursor moves in a transaction of its own, before the effects are written", []edit{
 		{"worker/transact.go", `	stage("decide")
@@ -48,6 +68,7 @@ var defects = []Defect{
 	}},
 	{"epoch-and-token-not-compared", "a former owner goes on, as long as the cursor is where it left it", []edit{
 		{"worker/sql/commit_cursor.sql", `owner_token = $2 and epoch = $3 and`, `$2::uuid is not null and $3::bigint is not null and`},
+		{"worker/sql/renew.sql", `select l.lane, l.owner_token, l.generation`, `select l.lane, held.token as owner_token, l.generation`},
 		{"worker/sql/renew.sql", `on l.lane = held.lane and l.owner_token = held.token`, `on l.lane = held.lane`},
 		{"worker/sql/confirm_owner.sql", `owner_token = $2 and epoch = $3`, `$2::uuid is not null and $3::bigint is not null`},
 	}},
@@ -183,7 +204,7 @@ func scanLane(`},
 `, `			passed = max(passed, next.Sequence-1)
 `},
 	}},
-	{"stream-identity-unchecked", "a cursor is taken to count in whatever stream there is", []edit{
+	{"stream-identity-unchecked", "a cursor is taken to count in whatever stream there is", append([]edit{
 		{"worker/same_log.go", `	if l.row.streamCreated != created {
 		return nil, l.replaced(created), nil
 	}
@@ -191,39 +212,8 @@ func scanLane(`},
 		return nil, l.replaced(created), nil
 	}
 `},
-		{"worker/same_log.go", `	return found != nil && found.Time.UnixNano() == mark.time, err
-`, `	return found == nil || true, err
-`},
-		{"worker/reader.go", `			if last != atCursor.sequence || metadata.Timestamp.UnixNano() != atCursor.time {
-				return errLogDiffers
-			}
-			atCursor = nil
-			r.pending.Store(metadata.NumPending)
-			continue
-`, `			at := atCursor.sequence
-			atCursor = nil
-			if last == at {
-				continue
-			}
-`},
-	}},
-	{"cut-back-unnoticed", "a stream that was cut back and has grown again is read on behind the cursor", []edit{
-		{"worker/same_log.go", `	return found != nil && found.Time.UnixNano() == mark.time, err
-`, `	return found == nil || true, err
-`},
-		{"worker/reader.go", `			if last != atCursor.sequence || metadata.Timestamp.UnixNano() != atCursor.time {
-				return errLogDiffers
-			}
-			atCursor = nil
-			r.pending.Store(metadata.NumPending)
-			continue
-`, `			at := atCursor.sequence
-			atCursor = nil
-			if last == at {
-				continue
-			}
-`},
-	}},
+	}, cursorsMessageUnchecked...)},
+	{"cut-back-unnoticed", "a stream that was cut back and has grown again is read on behind the cursor", cursorsMessageUnchecked},
 	{"doubt-taken-for-failed", "a COMMIT whose reply is lost is taken for one that failed", []edit{
 		{"worker/apply.go", `		err = l.settleDoubt(ctx, move, err)
 `, `		err = errDecideAgain

@@ -7,18 +7,17 @@
 // producers were told. It knows the platform, remembers the acts before, and
 // returns what is wrong (finding.go).
 //
-//   - places.go finds the inbox row of each message: its outcome, or that it
-//     repeats one. A message without either was lost, and a row without a
-//     message was invented. Only what an attack itself destroyed may be missing,
-//     and of each lane only its end.
-//   - order.go puts what was decided into the order in which the database
-//     serialized it, by the commit time that Postgres keeps for each row's
-//     transaction. Each lane's order must be the stream's.
+//   - judge.go finds the inbox row of each message, which is its outcome; a row
+//     without a message was invented. It puts what was decided into the order in
+//     which the database serialized it, by the ids of the transactions. Each
+//     lane's order must be the stream's.
 //   - outcomes.go decides all of it again, in that order, twice: by the worker's
 //     own deciding function ([worker.Ledger]), so that every byte of an outcome
 //     is compared, and by a plain model (model.go) that shares nothing with it
 //     and takes what a message means from who made it, so that a defect in
-//     reading or deciding can't excuse itself.
+//     reading or deciding can't excuse itself. A message without an outcome must
+//     repeat one, or it was lost. Only what an attack itself destroyed may be
+//     missing, and of each lane only its end.
 //   - tables.go holds connections, dead letters and outbox against that.
 //   - events.go demands one event for each row, byte for byte, in order, and no
 //     other. Corrections and late events are allowed where a database went back

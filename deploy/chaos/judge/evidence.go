@@ -53,7 +53,7 @@ type Stored struct {
 	Class messages.Class
 	// Gone says that an attack has taken it out of the stream.
 	Gone bool
-	// Intent is what its maker meant, nil where that is not known.
+	// Intent is what its maker meant, nil where nobody has made it.
 	Intent *load.Intent
 
 	row    *Row
@@ -73,9 +73,15 @@ type Row struct {
 	Generation    int64
 	Sequence      uint64
 	MessageTime   int64
-	// Committed is when the row's transaction did.
-	Committed time.Time
-	Outcome   messages.Outcome
+	// Transaction is the id of the row's transaction. A lane's transaction gets it
+	// when it writes, so after it has its partition's lock, and gives the lock back
+	// when it has committed: those of one partition are serialized in the order of
+	// their ids. Committed is when it did, by a clock that may be set.
+	Transaction uint64
+	Committed   time.Time
+	Outcome     messages.Outcome
+	// Command is what the row keeps of it: bridge, configuration and number.
+	Command messages.Command
 }
 
 func (r *Row) place() place {
@@ -116,7 +122,7 @@ type Letter struct {
 	MessageTime   int64
 	Token         string
 	Code          string
-	Body          []byte
+	Headers, Body []byte
 }
 
 // Told is the acknowledgement of a command.
@@ -132,16 +138,16 @@ type Told struct {
 type Asked struct {
 	Token string
 	ID    string
-	// Class, Sequence and Published are those of the acknowledgement that the
-	// asker had.
-	Class     messages.Class
-	Sequence  uint64
-	Published time.Time
+	// Class and Sequence are those of the acknowledgement that the asker had.
+	Class    messages.Class
+	Sequence uint64
 	// Outcome is nil where the answer was that nothing is known. Never says that
-	// the lane's cursor had passed the command by then.
-	Outcome *messages.Decided
-	Never   bool
-	At      time.Time
+	// the lane's cursor had passed the command by then, in the generation that the
+	// answer named.
+	Outcome    *messages.Decided
+	Never      bool
+	Generation int64
+	At         time.Time
 }
 
 // eventID is that of the event of a row.

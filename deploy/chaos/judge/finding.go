@@ -31,20 +31,19 @@ const (
 type Finding struct {
 	Kind Kind
 	Text string
-	// Lane, Token, ID, Sequence and Stored say whom it concerns, as far as it
-	// concerns one message.
+	// Lane, Token, ID and Sequence say whom it concerns, as far as it concerns one
+	// message.
 	Lane     string
 	Token    string
 	ID       string
 	Sequence uint64
-	Stored   *Stored
 }
 
 func (f Finding) String() string { return fmt.Sprintf("%s: %s", f.Kind, f.Text) }
 
 // about is a finding that concerns a stored message.
 func about(kind Kind, s *Stored, format string, args ...any) Finding {
-	return Finding{Kind: kind, Stored: s, Lane: s.Lane.String(), Token: s.Organization.Token, ID: s.Command.ID, Sequence: s.Sequence,
+	return Finding{Kind: kind, Lane: s.Lane.String(), Token: s.Organization.Token, ID: s.Command.ID, Sequence: s.Sequence,
 		Text: fmt.Sprintf("%s: ", named(s)) + fmt.Sprintf(format, args...)}
 }
 

@@ -3,6 +3,7 @@ package judge
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -18,8 +19,8 @@ type Judge struct {
 	model    *model
 	decided  map[string]*Row // by token and inbox key
 	classes  map[string]classes
-	inbox    int // rows
-	letters  int
+	since    map[string]time.Time // of connections, by number
+	inbox    int                  // rows
 	tally    Tally
 	found    []Finding
 }
@@ -27,9 +28,6 @@ type Judge struct {
 // Tally counts what was judged.
 type Tally struct {
 	Messages, Repeats, Gone, Outcomes, Events, Corrections, Copies, Late, DeadLetters, Acknowledged, Asked int
-	// Undisputed are outcomes that only the deciding function could tell, since
-	// nobody knew what was meant.
-	Undisputed int
 	// Twins are events that stand beside another of their id, in the other class.
 	Twins int
 	Codes map[string]int
@@ -43,7 +41,7 @@ type classes struct{ interactive, bulk bool }
 func New(platform *load.Platform) *Judge {
 	j := &Judge{
 		platform: platform, ledger: worker.NewLedger(), model: newModel(platform),
-		decided: map[string]*Row{}, classes: map[string]classes{}, tally: Tally{Codes: map[string]int{}},
+		decided: map[string]*Row{}, classes: map[string]classes{}, since: map[string]time.Time{}, tally: Tally{Codes: map[string]int{}},
 	}
 	for handle, o := range platform.Organizations {
 		j.ledger.Organization(handle, o.OneProviderPerBridge)
@@ -106,6 +104,9 @@ func (j *Judge) findRows(e *Evidence) []*Stored {
 		if s.Gone {
 			j.tally.Gone++
 		}
+		if s.Intent == nil {
+			j.say(about(Invented, s, "nobody has published it: %.200s", s.Body))
+		}
 	}
 	rows := make([]*Stored, 0, len(e.Rows))
 	for _, row := range e.Rows {
@@ -131,12 +132,11 @@ func (j *Judge) findRows(e *Evidence) []*Stored {
 	return rows
 }
 
-// order sorts what was decided by when it was committed. Decisions of one
-// organization exclude each other in the database, so that is their order.
-// Within a lane it must be the stream's.
+// order sorts what was decided as the database serialized it. Within a lane that
+// must be the stream's order.
 func (j *Judge) order(rows []*Stored) {
 	slices.SortFunc(rows, func(a, b *Stored) int {
-		return cmp.Or(a.row.Committed.Compare(b.row.Committed), cmp.Compare(a.Lane.String(), b.Lane.String()),
+		return cmp.Or(cmp.Compare(a.row.Transaction, b.row.Transaction), cmp.Compare(a.Lane.String(), b.Lane.String()),
 			cmp.Compare(a.row.Generation, b.row.Generation), cmp.Compare(a.Sequence, b.Sequence))
 	})
 	last := map[messages.Lane]*Stored{}

@@ -24,17 +24,31 @@ func (j *Judge) decideAgain(rows []*Stored) {
 			j.say(about(Wrong, s, "the inbox has it under %q, it belongs under %q", row.Key, decided.Key))
 		case row.Digest != s.Digest():
 			j.say(about(Wrong, s, "the inbox has the digest of another content"))
+		case row.Command.BridgeSlug != kept(s).BridgeSlug || row.Command.ProviderConfigID != kept(s).ProviderConfigID || row.Command.PhoneNumber != kept(s).PhoneNumber:
+			j.say(about(Wrong, s, "the inbox has it as %+v", row.Command))
+		}
+		if told.Changed {
+			j.since[s.Command.PhoneNumber] = told.ConnectedAt
 		}
 		if want := outcomeText(&decided.Outcome); want != outcomeText(told) {
-			j.say(about(Wrong, s, "its outcome is %s; decided again, in the order of the database's commits, it is %s", outcomeText(told), want))
+			j.say(about(Wrong, s, "its outcome is %s; decided again, in the database's order, it is %s", outcomeText(told), want))
 		}
-		if s.Intent == nil {
-			j.tally.Undisputed++
-		} else if want := j.model.decide(*s.Intent); want != short {
-			j.say(about(Wrong, s, "its outcome is %s, the model's is %s", short, want))
+		if s.Intent != nil {
+			if want := j.model.decide(*s.Intent); want != short {
+				j.say(about(Wrong, s, "its outcome is %s, the model's is %s", short, want))
+			}
 		}
 		j.decided[row.Token+" "+row.Key] = row
 	}
+}
+
+// kept is what the inbox has of a message's content: nothing of one that could
+// not be understood.
+func kept(s *Stored) messages.Command {
+	if s.Malformed != nil {
+		return messages.Command{}
+	}
+	return s.Command
 }
 
 // checkRepeats: a message without a row repeats one that was decided by then,
@@ -62,7 +76,9 @@ func (j *Judge) checkRepeats(e *Evidence) {
 		case before.Lane == s.Lane && before.StreamCreated == s.StreamCreated.UnixNano() && before.MessageTime > s.Time.UnixNano() && !s.Gone:
 			j.say(about(Disorder, s, "it has no outcome, while message %d, which repeats it, has one", before.Sequence))
 			continue
-		case next[s.Lane] != nil && next[s.Lane].Committed.Before(before.Committed) && before.Lane != s.Lane && e.WentBack.IsZero():
+		case s.Gone:
+			// it may as well have been destroyed before its turn
+		case next[s.Lane] != nil && next[s.Lane].Transaction < before.Transaction && before.Lane != s.Lane && e.WentBack.IsZero():
 			j.say(about(Disorder, s, "it was passed over before the message that it repeats, %d of lane %s, was decided", before.Sequence, before.Lane))
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"connect-provider/deploy/chaos/load"
 	"connect-provider/messages"
 )
 
@@ -28,8 +29,8 @@ func (j *Judge) checkConnections(e *Evidence) {
 			j.say(Finding{Kind: Effect, Text: fmt.Sprintf("number %s has no connection, it should be on bridge %s of %s", phone, want.bridge, want.handle)})
 			continue
 		}
-		if (modelled{have.Handle, have.Bridge, have.Configuration, have.Provider, have.Version}) != *want {
-			j.say(Finding{Kind: Effect, Text: fmt.Sprintf("number %s has the connection %+v, it should be %+v", phone, have, *want)})
+		if (modelled{have.Handle, have.Bridge, have.Configuration, have.Provider, have.Version}) != *want || !have.ConnectedAt.Equal(j.since[phone]) {
+			j.say(Finding{Kind: Effect, Text: fmt.Sprintf("number %s has the connection %+v, it should be %+v, since %s", phone, have, *want, j.since[phone])})
 		}
 	}
 	for _, phone := range slices.Sorted(maps.Keys(e.Connections)) {
@@ -62,6 +63,9 @@ func (j *Judge) checkLetters(e *Evidence, rows []*Stored) {
 			j.say(about(DeadLetter, s, "it left a dead letter, which %s does not", verdictOf(&s.row.Outcome)))
 		case due && (letter.Code != string(code) || letter.Token != s.Organization.Token || !bytes.Equal(letter.Body, s.Body)):
 			j.say(about(DeadLetter, s, "its dead letter is not of it: code %s, organization %s, %s", letter.Code, letter.Token, count(len(letter.Body), "byte")))
+		}
+		if due && letter != nil && bytes.Contains(letter.Headers, []byte(load.Credential)) {
+			j.say(about(DeadLetter, s, "its dead letter has kept a credential: %s", letter.Headers))
 		}
 		if due {
 			j.tally.DeadLetters++

@@ -44,7 +44,11 @@ func (j *Judge) checkAnswer(e *Evidence, a Asked) {
 	}
 	row := j.Row(a.Token, a.ID)
 	misled := func(format string, args ...any) {
-		j.say(Finding{Kind: Misled, Token: a.Token, ID: a.ID, Sequence: a.Sequence,
+		lane := ""
+		if row != nil {
+			lane = row.Lane.String()
+		}
+		j.say(Finding{Kind: Misled, Lane: lane, Token: a.Token, ID: a.ID, Sequence: a.Sequence,
 			Text: fmt.Sprintf("who asked at %s for command %s of %s was told ", a.At.Format("15:04:05.000"), a.ID, a.Token) + fmt.Sprintf(format, args...)})
 	}
 	switch {
@@ -53,7 +57,8 @@ func (j *Judge) checkAnswer(e *Evidence, a Asked) {
 	case a.Outcome != nil && (a.Outcome.Sequence != row.Sequence || a.Outcome.Lane != row.Lane || a.Outcome.Generation != row.Generation || codeOf(a.Outcome) != verdictOf(&row.Outcome)):
 		misled("%s by message %d of lane %s, the truth is %s by message %d of lane %s", codeOf(a.Outcome), a.Outcome.Sequence, a.Outcome.Lane,
 			verdictOf(&row.Outcome), row.Sequence, row.Lane)
-	case a.Never && row != nil && row.Sequence == a.Sequence && row.Lane.Class == a.Class:
+	case a.Never && row != nil && row.Sequence == a.Sequence && row.Lane.Class == a.Class && row.Generation <= a.Generation:
+		// a cursor of the generation before says nothing of the new one's messages
 		misled("that nothing will come of it, and message %d, which the asker had sent, has the outcome %s", a.Sequence, verdictOf(&row.Outcome))
 	}
 }

@@ -10,6 +10,9 @@ import (
 	"connect-provider/messages"
 )
 
+// Credential is a producer's, which nothing may keep.
+const Credential = "s3cr3t"
+
 // hostile makes a message of a producer who means no good, or has a defect.
 // Each can be told from all others by its bytes, save for a few that are
 // malformed whatever comes before them.
@@ -23,6 +26,10 @@ func (s *Source) hostile() Command {
 	}
 	h.whole = fmt.Sprintf(`{"command_id":"order-%d","bridge_slug":"bridge-0","provider_config_id":1,"phone_number":"+1777%07d","metadata":{"nonce":"%x"}}`, h.n, h.n, r.Uint64())
 	hostilities[r.IntN(len(hostilities))](&h)
+	if r.IntN(3) == 0 {
+		// passed on from an HTTP request
+		h.Header.Set("Authorization", "Token "+Credential)
+	}
 	h.Subject = subject(h.Class, h.token, h.verb)
 	s.remember(h.Command)
 	return h.Command

@@ -21,10 +21,12 @@ const (
 	poisonDigits = "+1900"
 )
 
-// Unwritable is a constraint that no version of the worker knows of: a number
-// that begins with +1900 can't be connected. Commands that would connect one
-// break their batch.
-const Unwritable = `alter table connect_provider.connections add constraint unwritable check (phone_number not like '` + poisonDigits + `%')`
+// Constraint is one that no version of the worker knows of: a number that begins
+// with +1900 can't be connected. Commands that would connect one break their
+// batch.
+const Constraint = "unwritable"
+
+const addConstraint = `alter table connect_provider.connections add constraint ` + Constraint + ` check (phone_number not like '` + poisonDigits + `%')`
 
 // Platform is the platform's side, as its tables have it.
 type Platform struct {

@@ -11,7 +11,7 @@ import (
 // migrated database, and the constraint that makes some numbers unwritable.
 func (p *Platform) Create(ctx context.Context, conn *pgx.Conn) error {
 	var q pgx.Batch
-	q.Queue(Unwritable)
+	q.Queue(addConstraint)
 	for _, handle := range p.Handles {
 		o := p.Organizations[handle]
 		q.Queue(`insert into telephony.organizations values ($1, $2)`, handle, o.OneProviderPerBridge)
