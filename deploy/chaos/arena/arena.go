@@ -20,8 +20,8 @@ type Options struct {
 	Dir string
 	// Binary is the service's program.
 	Binary string
-	// Workers is how many processes of it work.
-	Workers int
+	// Workers is how many processes of it work, Gateways how many serve REST.
+	Workers, Gateways int
 	// Lanes is into how many lanes each class is cut.
 	Lanes int
 	// Lease is the workers' lease time.
@@ -36,6 +36,7 @@ type Arena struct {
 	Database  *Database
 	Broker    *Broker
 	Workers   []*Worker
+	Gateways  []*Gateway
 	Producers *Producers
 
 	options    Options
@@ -105,6 +106,16 @@ func (a *Arena) start(ctx context.Context, platform *load.Platform) (err error) 
 			return err
 		}
 	}
+	for n := range a.options.Gateways {
+		g, err := a.newGateway(n)
+		if err != nil {
+			return err
+		}
+		a.Gateways = append(a.Gateways, g)
+		if err := g.Start(); err != nil {
+			return err
+		}
+	}
 	_, findings := a.settle(ctx)
 	if len(findings) > 0 {
 		return fmt.Errorf("the system does not start to work: %s", findings[0])
@@ -115,6 +126,9 @@ func (a *Arena) start(ctx context.Context, platform *load.Platform) (err error) 
 // Close ends everything.
 func (a *Arena) Close() error {
 	var errs []error
+	for _, g := range a.Gateways {
+		errs = append(errs, g.close())
+	}
 	for _, w := range a.Workers {
 		errs = append(errs, w.close())
 	}
