@@ -57,7 +57,7 @@ func (c *devCommand) run(ctx context.Context, p process) error {
 	}
 	rest := ""
 	if listener != nil {
-		if err := s.startGateway(ctx, listener, filepath.Join(c.Data, "token")); err != nil {
+		if err := s.startGateway(ctx, listener, filepath.Join(c.Data, demoTokenFile)); err != nil {
 			return errors.Join(err, s.close())
 		}
 		rest = fmt.Sprintf("  REST %s  token %s", s.gateway.url, s.gateway.token)

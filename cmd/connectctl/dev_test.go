@@ -16,7 +16,10 @@ import (
 
 func TestDevLosesNothing(t *testing.T) {
 	t.Parallel()
-	args := []string{"dev", "--data", t.TempDir(), "--nats", "127.0.0.1:0", "--gateway", "127.0.0.1:0", "--database-url", systemtest.Database(t)}
+	data := t.TempDir()
+	_, stderr := runs(t, 1, "tokens", "demo", "--data", data)
+	contains(t, stderr, "dev` makes it")
+	args := []string{"dev", "--data", data, "--nats", "127.0.0.1:0", "--gateway", "127.0.0.1:0", "--database-url", systemtest.Database(t)}
 	publish := func(url, id string) string {
 		t.Helper()
 		out, _ := runs(t, 0, "publish", "--server", url, "--org", "acme", "--bridge", "sales-bridge-001",
@@ -27,6 +30,9 @@ func TestDevLosesNothing(t *testing.T) {
 	first := startDev(t, args)
 	contains(t, publish(first.url, "one"), "as sequence 1 of", "connected")
 	first.connects(t, 200)
+	if out, _ := runs(t, 0, "tokens", "demo", "--data", data); out != first.token+"\n" {
+		t.Errorf("the demo token is %q, printed was %q", out, first.token)
+	}
 	if err := first.end(t, syscall.SIGKILL); err == nil {
 		t.Error("kill -9 was an orderly end")
 	}

@@ -21,6 +21,7 @@ type tokensCommand struct {
 	Create tokenCreateCommand `cmd:"" help:"Make a token of an organization, and print it, this once."`
 	List   tokenListCommand   `cmd:"" help:"List tokens, by their ids."`
 	Revoke tokenRevokeCommand `cmd:"" help:"Revoke a token. Gateways take it for up to 30 seconds more."`
+	Demo   tokenDemoCommand   `cmd:"" help:"Print the demo organization's token, as dev has it."`
 }
 
 // tokenPrefix lets people, and programs that look for leaked secrets, tell what

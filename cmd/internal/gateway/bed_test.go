@@ -89,12 +89,13 @@ func sum(token string) []byte {
 
 func (b *bed) exec(work func(ctx context.Context, conn *pgx.Conn) error) {
 	b.t.Helper()
-	conn, err := pgx.Connect(b.t.Context(), b.database)
+	ctx := context.WithoutCancel(b.t.Context()) // also when the test ends
+	conn, err := pgx.Connect(ctx, b.database)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	defer conn.Close(context.WithoutCancel(b.t.Context())) //nolint:errcheck // what was done on it is done
-	if err := work(b.t.Context(), conn); err != nil {
+	defer conn.Close(ctx) //nolint:errcheck // what was done on it is done
+	if err := work(ctx, conn); err != nil {
 		b.t.Fatal(err)
 	}
 }

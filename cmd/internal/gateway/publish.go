@@ -45,10 +45,12 @@ const duplicates = 3
 // ctx ends. A try in doubt is followed by others under the same id: if it had
 // arrived, they are repeats. Once in doubt a command is never "not accepted".
 func (g *Gateway) publish(ctx context.Context, c *call) published {
+	if err := context.Cause(ctx); err != nil {
+		return published{acceptance: notAccepted, err: err}
+	}
 	doubt := false
-	var last published
 	for try := 1; ; try++ {
-		last = g.publishOnce(ctx, c)
+		last := g.publishOnce(ctx, c)
 		g.metrics.published(last.acceptance)
 		doubt = doubt || last.acceptance == inDoubt
 		again := doubt || errors.Is(last.err, errDuplicate) && try < duplicates

@@ -82,6 +82,10 @@ func (g *Gateway) handle(r route) http.Handler {
 			trace.WithAttributes(attribute.String("http.request.method", methodOf(request)), attribute.String("http.route", r.path)))
 		defer span.End()
 		a := g.serve(ctx, r, x)
+		status := a.status
+		if request.Context().Err() != nil {
+			status = statusGone
+		}
 		if x.command != "" {
 			w.Header().Set("Command-Id", x.command)
 		}
@@ -89,10 +93,6 @@ func (g *Gateway) handle(r route) http.Handler {
 			writeOpenAPI(w)
 		} else {
 			a.write(w)
-		}
-		status := a.status
-		if request.Context().Err() != nil {
-			status = statusGone
 		}
 		took := time.Since(began)
 		g.metrics.answered(r.name, status, took)
