@@ -180,7 +180,7 @@ func (b *bed) start(change ...func(*Config)) *running {
 	b.t.Helper()
 	r := &running{b: b, log: &logged{}, metrics: prometheus.NewRegistry(), ended: make(chan error, 1)}
 	config := DefaultConfig()
-	config.Wait = time.Minute // an outcome that is missed is to be noticed
+	config.Wait = 5 * time.Minute // an outcome that is missed is to be noticed: see patience
 	config.Logger = zap.New(zapcore.NewTee(systemtest.Logger(b.t).Core(), zapcore.NewCore(
 		zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), r.log, zap.DebugLevel)))
 	config.Registerer = r.metrics
@@ -312,7 +312,13 @@ func (g got) String() string {
 	return text.String() + "\n" + g.body + "\n"
 }
 
+// patience is how long a test waits for an answer: shorter than a gateway waits
+// for an outcome, so that none is found by the question at the end of the wait.
+const patience = 40 * time.Second
+
 func (r *running) try(ctx context.Context, a asked) (got, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, a.method, r.url+a.path, strings.NewReader(a.body))
 	if err != nil {
 		return got{}, err

@@ -63,7 +63,7 @@ func (g *Gateway) publish(ctx context.Context, c *call) published {
 				last.acceptance = inDoubt
 			}
 			return last
-		case <-time.After(time.Duration(50+rand.IntN(100)) * time.Millisecond): //nolint:gosec // no secret
+		case <-time.After(time.Duration(50+rand.IntN(100)) * time.Millisecond):
 		}
 	}
 }
