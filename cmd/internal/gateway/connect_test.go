@@ -3,7 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
-	"net/http"
+	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -145,6 +145,23 @@ func TestAnInterruptedReadingMissesNobody(t *testing.T) {
 	(<-other).has(t, 404, messages.BridgeNotFound)
 }
 
+// TestTheLastQuestionFindsWhatNoEventTold: the id is decided meanwhile by a bulk
+// command, whose lanes are not read, and the call's own is a repeat.
+func TestTheLastQuestionFindsWhatNoEventTold(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	b.work()
+	b.pause("acme")
+	g := b.serve(func(c *Config) { c.Wait = 8 * time.Second })
+	answer := g.meanwhile(key("both"))
+	b.awaitCommands(1)
+	body := `{"command_id":"both","bridge_slug":"sales-bridge-001","provider_config_id":42,"phone_number":"+1234567890"}`
+	if _, err := b.js.Publish(t.Context(), "telephony.bulk.acme.connect-provider", []byte(body)); err != nil {
+		t.Fatal(err)
+	}
+	(<-answer).has(t, 200, "")
+}
+
 func notYet(so bool) error {
 	if !so {
 		return fmt.Errorf("not yet")
@@ -272,7 +289,10 @@ func TestDrainAnswersWhatIsInFlight(t *testing.T) {
 		if g.Ready() == nil {
 			return notYet(false)
 		}
-		_, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(g.url)
+		conn, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
+		if err == nil {
+			_ = conn.Close() // it is only to be refused
+		}
 		return notYet(err != nil)
 	})
 	(<-undecided).has(t, 202, codeUndecided)
