@@ -5,10 +5,12 @@
 //
 //   - worker (worker.go): decides commands and publishes outcomes, with a
 //     listener (health.go) for /livez, /readyz and /metrics.
+//   - gateway (gateway.go): serves the platform's REST API in front of the queue,
+//     with such a listener too. How it works stands in package cmd/internal/gateway.
 //   - migrate (migrate.go): creates or upgrades the database schemas.
 //   - streams (streams.go): creates the three streams, or compares those that
 //     exist with what they must be.
-//   - healthy (healthy.go): asks a worker on the same machine whether it is
+//   - healthy (healthy.go): asks a worker or gateway on the same machine whether it is
 //     ready, where a container has nothing else to ask with.
 //
 // Settings are flags, environment variables, and defaults, in that order

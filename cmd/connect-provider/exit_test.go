@@ -26,6 +26,9 @@ func TestWrongSettingsAreToldBeforeAnythingIsDialled(t *testing.T) {
 		{[]string{"worker", "--database-url", "postgres://u:cret%zz@h/d", "--nats-url", "nats://u:cret@:1", "--lease-ttl=soon", "--in-flight=99",
 			"--replay-window=721h", "--listen=nowhere", "--log-level=loud"},
 			[]string{"7 problems", "percent-encoded", "names no host", `"soon"`, "in flight 99", "721h", "--listen", "log level"}},
+		{[]string{"gateway", "--database-url", "postgres://h/d", "--wait=1ms", "--in-flight=0", "--drain-timeout=1s", "--api=nowhere", "--listen=nowhere", "--nats-js-domain=a.b", "--nats-inbox-prefix=mine"},
+			[]string{"7 problems", "wait 1ms", "in flight 0", "drain timeout 1s", "--api", "--listen", "NATS_JS_DOMAIN", "NATS_INBOX_PREFIX"}},
+		{[]string{"gateway", "--database-url", "postgres://h/d", "--api="}, []string{"--api (CONNECT_PROVIDER_API) is empty"}},
 		{[]string{"migrate", "--database-url", "postgres://h/d", "--more"}, []string{"--more"}},
 		{[]string{"streams", "--lanes=0x", "--replicas=2", "--nats-url=http://h"}, []string{"--lanes", "replicas: 2", "scheme"}},
 	} {

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"connect-provider/cmd/internal/gateway"
 	"connect-provider/worker"
 )
 
@@ -37,6 +38,11 @@ func TestMetricsAreThoseOfTheGoldenFile(t *testing.T) {
 	config := worker.DefaultConfig()
 	config.Database, config.NATS, config.Logger, config.Registerer = pool, nc, zap.NewNop(), described
 	if _, err := worker.New(config); err != nil {
+		t.Fatal(err)
+	}
+	serving := gateway.DefaultConfig()
+	serving.Logger, serving.Registerer = zap.NewNop(), described
+	if _, err := gateway.New(serving); err != nil {
 		t.Fatal(err)
 	}
 	slices.Sort(described.lines)

@@ -22,15 +22,16 @@ const (
 	exitStreams = 4
 )
 
-const description = `Decides ConnectProvider commands from NATS JetStream, each once, in Postgres.
+const description = `Decides ConnectProvider commands from NATS JetStream, each once, in Postgres, and serves them as a REST API.
 
 Exit codes: 0 done or drained, 1 failure, 2 wrong command line or configuration (nothing was dialled), 3 the database schema does not fit: run migrate, 4 the streams do not fit: run streams, 130 or 143 aborted by a second signal.`
 
 type commandLine struct {
 	Worker  workerCommand    `cmd:"" help:"Decide commands and publish their outcomes, until a signal comes."`
+	Gateway gatewayCommand   `cmd:"" help:"Serve the REST API in front of the queue, until a signal comes."`
 	Migrate migrateCommand   `cmd:"" help:"Create or upgrade the database schemas."`
 	Streams streamsCommand   `cmd:"" help:"Create the streams, or compare those that exist with what they must be."`
-	Healthy healthyCommand   `cmd:"" help:"Ask the worker on this machine whether it is ready: 0 yes, 1 no."`
+	Healthy healthyCommand   `cmd:"" help:"Ask the worker or gateway on this machine whether it is ready: 0 yes, 1 no."`
 	Version kong.VersionFlag `help:"Show the version."`
 }
 
@@ -57,7 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer, secrets *program.Secrets) error {
 	var line commandLine
-	parsed, err := program.Parse(&line, args, stdout, stderr, kong.Name("connect-provider"), kong.Description(description), defaults())
+	parsed, err := program.Parse(&line, args, stdout, stderr, kong.Name("connect-provider"), kong.Description(description), defaults(), gatewayDefaults())
 	if errors.Is(err, program.ErrHelp) {
 		return nil
 	}

@@ -81,16 +81,16 @@ func (c *workerCommand) run(ctx context.Context, p process) error {
 		}
 		actors.Add(health.serve, func(error) { health.close() })
 	}
-	defer p.tellDraining(ctx, config.DrainTimeout)()
+	defer p.tellDraining(ctx, "finishing the batches at hand", config.DrainTimeout)()
 	return actors.Run()
 }
 
 // tellDraining logs when ctx ends, not later than the returned function does.
-func (p process) tellDraining(ctx context.Context, atMost time.Duration) (done func()) {
+func (p process) tellDraining(ctx context.Context, what string, atMost time.Duration) (done func()) {
 	told := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(told)
-		p.logger.Info("draining: finishing the batches at hand; a second signal aborts", zap.Duration("at_most", atMost))
+		p.logger.Info("draining; a second signal aborts", zap.String("by", what), zap.Duration("at_most", atMost))
 	})
 	return func() {
 		if !stop() {

@@ -4,7 +4,8 @@
 //     an example of every outcome (demo_script.go) and a mass of valid commands
 //     (demo_fleet.go), tells what happened (report.go), and checks that every
 //     command had one outcome, in order (demo_audit.go).
-//   - dev (dev.go): the same system, kept in a directory, until interrupted.
+//   - dev (dev.go): the same system, kept in a directory, until interrupted, with
+//     the REST gateway (dev_gateway.go).
 //   - publish (publish.go): publishes one command and, with --wait, tells its
 //     outcome (outcome.go): from its event, or, of a repeat, which has none,
 //     from what the workers remember (inquiry.go).
@@ -22,6 +23,8 @@
 //   - status (status.go): the state of a whole system (status_system.go), or the
 //     history of a command or of a phone number (status_history.go), as read by
 //     package cmd/internal/status, once or again and again (status_view.go).
+//   - tokens create, list, revoke (tokens*.go): the tokens with which callers of
+//     the REST gateway identify.
 //   - demo-data (demo_data.go): loads the demo organizations into a database.
 //
 // The system (system.go) is NATS in this process, a private Postgres found on

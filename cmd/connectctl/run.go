@@ -36,6 +36,7 @@ type commandLine struct {
 	Pause       pauseCommand       `cmd:"" help:"Stop deciding the commands of an organization or a traffic class."`
 	Resume      resumeCommand      `cmd:"" help:"End a pause."`
 	Skip        skipCommand        `cmd:"" help:"Give up the one command at which a lane is held."`
+	Tokens      tokensCommand      `cmd:"" help:"Make, list and revoke the tokens of the REST API's callers."`
 	DemoData    demoDataCommand    `cmd:"" name:"demo-data" help:"Load the demo organizations into a migrated database."`
 	Credentials credentialsCommand `cmd:"" help:"Make the keys, passwords and certificates of a set-up, and of its organizations."`
 	Version     kong.VersionFlag   `help:"Show the version."`

@@ -33,6 +33,8 @@ type system struct {
 	nc     *nats.Conn
 	logger *zap.Logger
 	worker *runningWorker
+	// gateway is nil unless startGateway was called.
+	gateway *runningGateway
 }
 
 // startSystem brings everything up, the demo organizations loaded and a worker
@@ -133,9 +135,15 @@ func (s *system) stopWorker() error {
 // wait returns when ctx ends, or with an error when a part of the system has
 // ended by itself.
 func (s *system) wait(ctx context.Context) error {
+	var gatewayEnded <-chan struct{} // never, without one
+	if s.gateway != nil {
+		gatewayEnded = s.gateway.ended
+	}
 	select {
 	case <-ctx.Done():
 		return nil
+	case <-gatewayEnded:
+		return fmt.Errorf("the gateway ended: %w", s.gateway.err)
 	case <-s.worker.ended:
 		return fmt.Errorf("the worker ended: %w", s.worker.err)
 	case <-s.stack.PostgresDone():
@@ -146,6 +154,9 @@ func (s *system) wait(ctx context.Context) error {
 // close ends everything in the reverse order of its start.
 func (s *system) close() error {
 	var errs []error
+	if s.gateway != nil {
+		errs = append(errs, s.gateway.close())
+	}
 	errs = append(errs, s.stopWorker())
 	if s.nc != nil {
 		s.nc.Close()

@@ -98,7 +98,7 @@ func attackWith(ctx context.Context, o options, dir string, progress io.Writer) 
 	t.judge = judge.New(t.platform, o.Lanes)
 	t.journal.Say("seed %d", o.Seed)
 	t.arena, err = arena.Start(ctx, t.journal, t.platform, arena.Options{
-		Dir: dir, Binary: o.Binary, Workers: o.Workers, Lanes: o.Lanes, Lease: o.Lease, Intent: t.source.Intent,
+		Dir: dir, Binary: o.Binary, Workers: o.Workers, Gateways: o.Gateways, Lanes: o.Lanes, Lease: o.Lease, Intent: t.source.Intent,
 	})
 	if errors.Is(err, arena.ErrNoStart) {
 		r.act, r.findings = "the start", []judge.Finding{{Kind: judge.Unsettled, Text: err.Error()}}

@@ -3,9 +3,10 @@
 //	go run ./deploy/chaos --seed 7 --duration 2m
 //
 // It builds the service, stands a whole system up on this machine (three
-// workers, NATS and Postgres as processes of their own, a line that can be
-// harmed between each two), and plays one act after another: commands of many
-// organizations and producers, and attacks meanwhile, all drawn from the seed.
+// workers, two REST gateways, NATS and Postgres as processes of their own, a line
+// that can be harmed between each two), and plays one act after another: commands
+// of many organizations, by producers and REST callers, and attacks meanwhile, all
+// drawn from the seed.
 // After each act everything has a minute to be decided and told; then the judge
 // demands that connections, inbox, dead letters and events are exactly what the
 // rules make of the command streams, and that nobody was told what is not true.

@@ -31,6 +31,7 @@ type options struct {
 	Length         time.Duration `default:"5s" help:"How long attacks may begin in an act."`
 	Organizations  int           `default:"12" help:"Organizations."`
 	Workers        int           `default:"3" help:"Worker processes."`
+	Gateways       int           `default:"2" help:"Gateway processes."`
 	Lanes          int           `default:"8" help:"Lanes of each class."`
 	Lease          time.Duration `default:"2s" help:"The workers' lease time."`
 
@@ -70,7 +71,7 @@ func (o *options) check() error {
 	if o.Defects != "" && o.Binary != "" {
 		return errors.New("--defects builds its own programs: leave --binary out")
 	}
-	for name, n := range map[string]int{"commands-per-act": o.CommandsPerAct, "organizations": o.Organizations, "workers": o.Workers, "lanes": o.Lanes, "seeds": o.Seeds} {
+	for name, n := range map[string]int{"commands-per-act": o.CommandsPerAct, "organizations": o.Organizations, "workers": o.Workers, "gateways": o.Gateways, "lanes": o.Lanes, "seeds": o.Seeds} {
 		if n < 1 {
 			return fmt.Errorf("--%s %d: give at least 1", name, n)
 		}

@@ -15,8 +15,8 @@ func report(out io.Writer, o options, r *result) {
 	tally := r.tally
 	fmt.Fprintf(out, "seed %d: %d acts in %s\n", o.Seed, r.acts, r.took.Round(time.Second))
 	fmt.Fprintf(out, "  attacks: %s\n", list(r.done))
-	fmt.Fprintf(out, "  judged: %d messages (%d of them repeats, %d destroyed by attacks), %d outcomes, %d events, %d dead letters, %d acknowledgements, %d answers\n",
-		tally.Messages, tally.Repeats, tally.Gone, tally.Outcomes, tally.Events, tally.DeadLetters, tally.Acknowledged, tally.Asked)
+	fmt.Fprintf(out, "  judged: %d messages (%d of them repeats, %d destroyed by attacks), %d outcomes, %d events, %d dead letters, %d acknowledgements, %d answers to questions, %d answers of gateways\n",
+		tally.Messages, tally.Repeats, tally.Gone, tally.Outcomes, tally.Events, tally.DeadLetters, tally.Acknowledged, tally.Asked, tally.Answered)
 	fmt.Fprintf(out, "  outcomes: %s\n", list(tally.Codes))
 	fmt.Fprintf(out, "  allowed after a database went back or a stream was destroyed: %d corrections, %d late events, %d ids told by both classes, %d copies of destroyed events\n",
 		tally.Corrections, tally.Late, tally.Twins, tally.Copies)
@@ -39,6 +39,6 @@ func list(counts map[string]int) string {
 
 // replay is the command line that draws the same acts again.
 func (o *options) replay() string {
-	return fmt.Sprintf("--seed %d --duration %s --acts %s --rounds %d --commands %d --kills %d --pauses %d --commits %d --commands-per-act %d --attacks %d --length %s --organizations %d --workers %d --lanes %d --lease %s",
-		o.Seed, o.Duration, cmp.Or(o.Acts, "all"), o.Rounds, o.Commands, o.Kills, o.Pauses, o.Commits, o.CommandsPerAct, o.Attacks, o.Length, o.Organizations, o.Workers, o.Lanes, o.Lease)
+	return fmt.Sprintf("--seed %d --duration %s --acts %s --rounds %d --commands %d --kills %d --pauses %d --commits %d --commands-per-act %d --attacks %d --length %s --organizations %d --workers %d --gateways %d --lanes %d --lease %s",
+		o.Seed, o.Duration, cmp.Or(o.Acts, "all"), o.Rounds, o.Commands, o.Kills, o.Pauses, o.Commits, o.CommandsPerAct, o.Attacks, o.Length, o.Organizations, o.Workers, o.Gateways, o.Lanes, o.Lease)
 }

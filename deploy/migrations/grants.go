@@ -152,6 +152,9 @@ func (r right) apply(ctx context.Context, tx pgx.Tx, roles []string, cleared map
 	if err := tx.QueryRow(ctx, ownerSQL, r.object, r.schema).Scan(&owner, &ours); err != nil {
 		return nil, err
 	}
+	if !ours && !r.schema && r.privileges != "select" {
+		return nil, nil // whoever brings a table of the platform's own also writes it
+	}
 	if !ours {
 		var missing bool
 		if err := tx.QueryRow(ctx, rightMissingSQL, r.role, r.object, r.schema, r.privileges, r.columns).Scan(&missing); err != nil || !missing {

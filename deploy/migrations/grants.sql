@@ -5,7 +5,8 @@
 -- of the release before run on while this is applied: what they still need
 -- stays for one release longer.
 --
--- The owner of both schemas, connect_provider_migrate, needs no grants.
+-- The owner of both schemas, connect_provider_migrate, needs no grants. A platform
+-- that brings tables or views of its own is asked for rights to read them only.
 
 -- The worker reads the platform's tables, except the tokens, and keeps its own.
 grant usage on schema telephony to connect_provider_worker;
@@ -56,8 +57,10 @@ grant select on connect_provider.dead_letters to connect_provider_reader;
 grant select on connect_provider.job_outcomes to connect_provider_reader;
 
 -- The operator is a reader (roles.sql) that can pause, skip a command that
--- holds its lane, and redrive or discard dead letters.
+-- holds its lane, redrive or discard dead letters, and make and revoke tokens: it
+-- can publish for any organization over NATS as it is.
 grant insert, delete on connect_provider.pauses to connect_provider_operator;
 grant update (skip_sequence, skip_reason) on connect_provider.lanes to connect_provider_operator;
 grant delete on connect_provider.dead_letters to connect_provider_operator;
 grant update (redrives, redriven_at, redriven_as) on connect_provider.dead_letters to connect_provider_operator;
+grant select, insert, delete on telephony.api_tokens to connect_provider_operator;

@@ -25,7 +25,7 @@ func platformAttacks() []attack {
 		publishesAnywhere(access.Gateway, slices.Concat(stored, events, commands[1:2], commands[3:])...),
 		destroys(access.Gateway),
 		misdirects(access.Gateway, []messages.Class{messages.Interactive}, commandSubject(messages.Interactive, acme), "telephony.outcomes."+acme,
-			"$JS.telephony.API.STREAM.INFO.TELEPHONY_EVENTS", "$JS.telephony.API.CONSUMER.INFO.TELEPHONY_EVENTS."+consumerOf(acme)),
+			"$JS.telephony.API.STREAM.INFO.TELEPHONY_COMMANDS"),
 		reads(access.Gateway, messages.Interactive.Stream(), messages.Bulk.Stream()),
 		reachesWorkers(access.Gateway),
 
@@ -88,7 +88,8 @@ func reads(user string, streams ...string) attack {
 				}
 			}
 			for _, subject := range everyAPI("STREAM.INFO." + stream) {
-				if user != access.Administrator {
+				looks := user == access.Administrator || user == access.Gateway && stream == messages.Interactive.Stream()
+				if !looks {
 					c.send(subject, c.NewInbox(), nil, nil)
 				}
 			}

@@ -272,23 +272,23 @@ func gatewayNeeds() []need {
 	return []need{
 		publishes(access.Gateway, messages.Interactive),
 		asks(access.Gateway, "outcomes"),
-		{access.Gateway, "follow new events", withStreams(func(ctx context.Context, _ *world, js jetstream.JetStream) error {
-			stream, err := js.Stream(ctx, messages.EventsStream)
+		// as cmd/internal/gateway does it; cmd/connect-provider has a test with a real one
+		{access.Gateway, "follow the interactive lanes' events", withStreams(func(ctx context.Context, _ *world, js jetstream.JetStream) error {
+			stream, err := js.Stream(ctx, messages.Interactive.Stream())
 			if err != nil {
 				return err
 			}
-			consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{Name: "gateway", MemoryStorage: true, InactiveThreshold: time.Hour,
+			if _, err := messages.LanesOf(stream.CachedInfo().Config); err != nil {
+				return err
+			}
+			consumer, err := js.CreateConsumer(ctx, messages.EventsStream, jetstream.ConsumerConfig{Name: "gateway", MemoryStorage: true, InactiveThreshold: time.Hour,
 				FilterSubjects: []string{laneOf(messages.Interactive, acme).EventFilter(), laneOf(messages.Bulk, acme).EventFilter()},
 				AckPolicy:      jetstream.AckNonePolicy})
 			if err != nil {
 				return err
 			}
-			if _, err := consumer.Info(ctx); err != nil {
-				return err
-			}
 			return fetch(ctx, consumer, 2)
 		})},
-		ordered(access.Gateway, messages.EventsStream),
 	}
 }
 

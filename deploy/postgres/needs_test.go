@@ -19,8 +19,8 @@ type need struct{ role, name, sql string }
 var operatorsFiles = []string{"pause.sql", "resume.sql"}
 
 // needs are the statements that the roles' programs run, from the files that
-// they embed; those of the gateway, which does not exist yet, and what a person
-// looks at, in words of this test. The migration's needs are the migrations.
+// they embed; what a person looks at, in words of this test. The migration's
+// needs are the migrations.
 func needs(t testing.TB) []need {
 	t.Helper()
 	var all []need
@@ -45,6 +45,7 @@ func needs(t testing.TB) []need {
 		return "worker"
 	})
 	embedded("cmd/connectctl/sql", 10, func(string) string { return "operator" })
+	embedded("cmd/internal/gateway/sql", 1, func(string) string { return "gateway" })
 	embedded("cmd/internal/status/sql", 5, func(string) string { return "reader" })
 	for name, text := range outbox.Statements() {
 		add("worker", name, text)
@@ -53,7 +54,6 @@ func needs(t testing.TB) []need {
 		add(role, "schema version", `select (select max(version_id) from connect_provider.schema_version where is_applied), oldest_binary
 			from connect_provider.schema_compatibility`)
 	}
-	add("gateway", "token", "select domain_handle from telephony.api_tokens where token_sha256 = $1::bytea")
 	for _, role := range []string{"reader", "operator"} {
 		for _, table := range tables {
 			if table != "telephony.api_tokens" {

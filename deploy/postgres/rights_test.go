@@ -60,7 +60,7 @@ func may(role, table string) []string {
 		return []string{"select"}
 	case "operator":
 		switch table {
-		case "connect_provider.pauses":
+		case "connect_provider.pauses", "telephony.api_tokens":
 			return []string{"select", "insert", "delete"}
 		case "connect_provider.lanes":
 			return []string{"select", "update(skip_sequence)", "update(skip_reason)"}

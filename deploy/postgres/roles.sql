@@ -16,7 +16,7 @@ begin
     'connect_provider_worker',    -- decides commands
     'connect_provider_gateway',   -- looks up tokens
     'connect_provider_reader',    -- looks, at everything but tokens
-    'connect_provider_operator'   -- a reader that may also pause, skip, redrive and discard
+    'connect_provider_operator'   -- a reader that may also pause, skip, redrive and discard, and make tokens
   ] loop
     if not exists (select from pg_roles where rolname = role) then
       execute format('create role %I nologin', role);

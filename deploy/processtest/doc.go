@@ -11,9 +11,14 @@
 //     ten times at random moments, its state file lost or cut now and then, and a
 //     worker, NATS and Postgres killed in between. In the end each row is reported
 //     once, as the database has it and as it was predicted.
+//   - gateway_test.go: requests with keys go through the REST gateway while it, a
+//     worker and NATS are killed. Each gets an answer or a connection error, and
+//     repeated with its key until it has its outcome, every number is connected
+//     once and every event is once in the stream. CONNECT_TEST_REQUESTS says how
+//     many requests.
 //   - memory_test.go: what one worker keeps resident at full load.
 //   - trace_test.go: spans reach a collector at the latest when the worker
 //     ends, and a command's trace context reaches its event past a kill.
 //
-// The first two print the seed of their randomness; CONNECT_TEST_SEED replays it.
+// The first three print the seed of their randomness; CONNECT_TEST_SEED replays it.
 package processtest

@@ -48,7 +48,7 @@ func TestMemoryOfOneWorker(t *testing.T) {
 	w.stop()
 }
 
-func (s *service) checkMemory(w *workerProcess, load string) {
+func (s *service) checkMemory(w *roleProcess, load string) {
 	s.t.Helper()
 	peak, err := residentPeak(w.cmd.Process.Pid)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 
 // address is where the worker's present process serves its metrics, as its log
 // has it.
-func (w *workerProcess) address() (string, error) {
+func (w *roleProcess) address() (string, error) {
 	text, err := os.ReadFile(w.log)
 	if err != nil {
 		return "", err
@@ -40,7 +40,7 @@ func (w *workerProcess) address() (string, error) {
 
 // measure reads one of the worker's counters or gauges: the sum over its series
 // that have all of some labels, as in `class="bulk"`.
-func (w *workerProcess) measure(name string, labels ...string) (float64, error) {
+func (w *roleProcess) measure(name string, labels ...string) (float64, error) {
 	address, err := w.address()
 	if err != nil {
 		return 0, err
@@ -76,7 +76,7 @@ func (w *workerProcess) measure(name string, labels ...string) (float64, error) 
 }
 
 // awaitReady waits until the worker says that it can work.
-func (w *workerProcess) awaitReady() {
+func (w *roleProcess) awaitReady() {
 	w.s.t.Helper()
 	systemtest.Eventually(w.s.t, "a worker to be ready", func() error {
 		if ready, err := w.measure("ready"); err != nil || ready != 1 {

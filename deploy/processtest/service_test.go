@@ -28,7 +28,7 @@ type service struct {
 	nats     *systemtest.NATSServer
 	nc       *nats.Conn
 	js       jetstream.JetStream
-	workers  []*workerProcess
+	workers  []*roleProcess
 	// environment is added to that of what is started from here on
 	environment []string
 }
@@ -72,20 +72,29 @@ func (s *service) runOf(binary string, args ...string) {
 	}
 }
 
-// workerProcess is a worker that can be killed and started again.
-type workerProcess struct {
+// roleProcess is a worker, or another role of the program, that can be killed
+// and started again.
+type roleProcess struct {
 	s      *service
 	binary string
+	args   []string
 	log    string
 	cmd    *exec.Cmd
 }
 
 // work starts a worker; it ends with the test, which shows the end of its log
 // if it fails.
-func (s *service) work() *workerProcess {
+func (s *service) work() *roleProcess {
 	s.t.Helper()
-	w := &workerProcess{s: s, binary: s.binary, log: filepath.Join(s.t.TempDir(), fmt.Sprintf("worker-%d.log", len(s.workers)))}
+	w := s.spawn("worker", "--listen", "127.0.0.1:0")
 	s.workers = append(s.workers, w)
+	return w
+}
+
+// spawn starts a role; it ends as work says.
+func (s *service) spawn(args ...string) *roleProcess {
+	s.t.Helper()
+	w := &roleProcess{s: s, binary: s.binary, args: args, log: filepath.Join(s.t.TempDir(), args[0]+".log")}
 	w.start()
 	s.t.Cleanup(func() {
 		_ = w.cmd.Process.Kill() // it has ended already where all went well
@@ -97,14 +106,14 @@ func (s *service) work() *workerProcess {
 	return w
 }
 
-func (w *workerProcess) start() {
+func (w *roleProcess) start() {
 	w.s.t.Helper()
 	log, err := os.OpenFile(w.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		w.s.t.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
-	w.cmd = w.s.commandOf(w.binary, "worker", "--listen", "127.0.0.1:0")
+	w.cmd = w.s.commandOf(w.binary, w.args...)
 	w.cmd.Stderr = log
 	if err := w.cmd.Start(); err != nil {
 		w.s.t.Fatal(err)
@@ -112,22 +121,22 @@ func (w *workerProcess) start() {
 }
 
 // kill is kill -9.
-func (w *workerProcess) kill() {
+func (w *roleProcess) kill() {
 	w.s.t.Helper()
 	if err := w.cmd.Process.Kill(); err != nil {
-		w.s.t.Fatalf("a worker had ended before it was killed: %v", err)
+		w.s.t.Fatalf("a %s had ended before it was killed: %v", w.args[0], err)
 	}
 	_ = w.cmd.Wait() // says that it was killed
 }
 
 // stop asks the worker to drain, and demands that it ends well.
-func (w *workerProcess) stop() {
+func (w *roleProcess) stop() {
 	w.s.t.Helper()
 	if err := w.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		w.s.t.Fatalf("a worker has ended by itself: %v", err)
+		w.s.t.Fatalf("a %s has ended by itself: %v", w.args[0], err)
 	}
 	if err := w.cmd.Wait(); err != nil {
-		w.s.t.Errorf("a worker asked to end: %v", err)
+		w.s.t.Errorf("a %s asked to end: %v", w.args[0], err)
 	}
 }
 

@@ -17,6 +17,7 @@ const golden = "../../cmd/connect-provider/testdata/metrics.golden"
 // histograms are the metrics whose series have a suffix.
 var histograms = []string{
 	"connect_provider_batch_size", "connect_provider_publish_duration_seconds", "connect_provider_stage_duration_seconds",
+	"connect_provider_gateway_request_duration_seconds",
 }
 
 // targetLabels are those that Prometheus gives each series of a target.

@@ -21,8 +21,8 @@ type Options struct {
 	Dir string
 	// Binary is the service's program.
 	Binary string
-	// Workers is how many processes of it work.
-	Workers int
+	// Workers is how many processes of it work, Gateways how many serve REST.
+	Workers, Gateways int
 	// Lanes is into how many lanes each class is cut.
 	Lanes int
 	// Lease is the workers' lease time.
@@ -37,6 +37,7 @@ type Arena struct {
 	Database  *Database
 	Broker    *Broker
 	Workers   []*Worker
+	Gateways  []*Gateway
 	Producers *Producers
 
 	options                Options
@@ -110,6 +111,16 @@ func (a *Arena) start(ctx context.Context, platform *load.Platform) (err error) 
 			return err
 		}
 	}
+	for n := range a.options.Gateways {
+		g, err := a.newGateway(n)
+		if err != nil {
+			return err
+		}
+		a.Gateways = append(a.Gateways, g)
+		if err := g.Start(); err != nil {
+			return err
+		}
+	}
 	_, findings := a.settle(ctx)
 	if len(findings) > 0 {
 		return fmt.Errorf("%w: %s", ErrNoStart, findings[0])
@@ -123,6 +134,9 @@ func (a *Arena) Close() error {
 	if a.Database != nil && a.Database.current() != nil {
 		// whoever was stopped in the middle of a pause
 		_ = a.Database.Resume(context.Background())
+	}
+	for _, g := range a.Gateways {
+		errs = append(errs, g.close())
 	}
 	for _, w := range a.Workers {
 		errs = append(errs, w.close())

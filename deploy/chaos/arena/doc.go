@@ -1,7 +1,7 @@
 // Package arena is a whole system on one machine that can be attacked: workers,
 // NATS and Postgres as real processes, a line between each two of them that can
-// be harmed (package faults), and producers that publish and write down what
-// they are told (producer.go).
+// be harmed (package faults), and producers that publish, or call a gateway
+// (gateway.go, caller.go), and write down what they are told (producer.go).
 //
 // What the system can't be trusted to tell is noted from outside: an archive
 // reads the streams as they grow, beside the lines and before anything is

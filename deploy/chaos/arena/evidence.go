@@ -20,7 +20,7 @@ func (a *Arena) evidence(ctx context.Context, began time.Time) (*judge.Evidence,
 	if e.Stored, e.Events, err = a.archive.take(); err != nil {
 		return nil, err
 	}
-	e.Told, e.Asked = a.Producers.take()
+	e.Told, e.Asked, e.Answers = a.Producers.take()
 	e.Early = a.watcher.take(ctx)
 	conn, err := a.Database.Connect(ctx)
 	if err != nil {

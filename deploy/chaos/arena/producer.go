@@ -39,6 +39,8 @@ type Producers struct {
 	mu    sync.Mutex
 	told  []acknowledged
 	asked []judge.Asked
+	// answers are those of gateways, to whatever was asked of them.
+	answers []judge.Answered
 }
 
 // acknowledged is what a producer knows of a command of its own.
@@ -122,6 +124,9 @@ func (p *Producers) insist(ctx context.Context, nc *nats.Conn, c load.Command) {
 func (p *Producers) try(ctx context.Context, nc *nats.Conn, c load.Command) (done bool, err error) {
 	p.gate.RLock()
 	defer p.gate.RUnlock()
+	if c.REST {
+		return p.call(ctx, c)
+	}
 	m := &nats.Msg{Subject: c.Subject, Header: c.Header, Data: c.Body}
 	if c.Unheard {
 		return true, nc.PublishMsg(m)
@@ -165,6 +170,9 @@ func (p *Producers) Hold() (release func()) {
 	p.gate.Lock()
 	for _, line := range p.Lines {
 		line.Cut()
+	}
+	for _, g := range p.arena.Gateways {
+		g.NATS.Cut()
 	}
 	return p.gate.Unlock
 }
@@ -278,15 +286,15 @@ func (p *Producers) mend(ctx context.Context, gone []*judge.Stored) (int, error)
 }
 
 // take returns what the producers were told since the last call.
-func (p *Producers) take() (told []judge.Told, asked []judge.Asked) {
+func (p *Producers) take() (told []judge.Told, asked []judge.Asked, answers []judge.Answered) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, t := range p.told {
 		told = append(told, t.Told)
 	}
-	asked = p.asked
-	p.told, p.asked = nil, nil
-	return told, asked
+	asked, answers = p.asked, p.answers
+	p.told, p.asked, p.answers = nil, nil, nil
+	return told, asked, answers
 }
 
 func (p *Producers) close() error {

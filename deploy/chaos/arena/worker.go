@@ -25,6 +25,7 @@ type Worker struct {
 	LineMu         sync.Mutex
 
 	arena *Arena
+	args  []string
 	log   string
 	run   *workerRun // nil while it is down
 }
@@ -40,15 +41,22 @@ type workerRun struct {
 func (a *Arena) newWorker(n int) (*Worker, error) {
 	w := &Worker{
 		Name: fmt.Sprintf("worker-%d", n+1), arena: a, Commits: &faults.Commits{}, Acks: &faults.Acks{},
+		args: []string{"worker", "--listen", ""},
 	}
+	return w, w.connect()
+}
+
+// connect opens the process's lines.
+func (w *Worker) connect() error {
+	a := w.arena
 	w.log = filepath.Join(a.options.Dir, w.Name+".log")
 	var err error
 	if w.Postgres, err = faults.NewLine(a.Database.server.URL(), w.Commits.Dial); err != nil {
-		return nil, err
+		return err
 	}
 	a.Database.lines = append(a.Database.lines, w.Postgres)
 	w.NATS, err = faults.NewLine(a.Broker.URL(), w.Acks.Dial)
-	return w, err
+	return err
 }
 
 // Log is the file with all that the worker has logged, JSON lines.
@@ -64,7 +72,7 @@ func (w *Worker) Start() error {
 		return err
 	}
 	defer func() { _ = log.Close() }() // the process has its own descriptor
-	cmd := exec.Command(w.arena.options.Binary, "worker", "--listen", "", "--log-format", "json", "--name", w.Name)
+	cmd := exec.Command(w.arena.options.Binary, append(w.args, "--log-format", "json", "--name", w.Name)...)
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+w.Postgres.URL(), "NATS_URL="+w.NATS.URL(),
 		"CONNECT_PROVIDER_LEASE_TTL="+w.arena.options.Lease.String(), "CONNECT_PROVIDER_PUBLISH_TIMEOUT=2s")
 	cmd.Env = append(cmd.Env, w.arena.settings...)

@@ -32,13 +32,13 @@ type drawn = func(r *rand.Rand, lease time.Duration) attack
 
 var kinds = []Kind{
 	{Name: "calm", About: "nothing is done", steady: true},
-	{Name: "kills", About: "kill -9 of workers, NATS and Postgres", each: []drawn{killWorker, isolate, killNATS, killPostgres}},
-	{Name: "pauses", About: "workers, NATS and Postgres stopped for shorter and longer than a lease", each: []drawn{pauseWorker, pauseWorker, pauseWorker, delayBeyondLease, pauseNATS, pausePostgres}},
-	{Name: "restarts", About: "orderly restarts", each: []drawn{restartWorker, restartWorker, restartNATS, restartPostgres}},
+	{Name: "kills", About: "kill -9 of workers, gateways, NATS and Postgres", each: []drawn{killWorker, isolate, killGateway, killNATS, killPostgres}},
+	{Name: "pauses", About: "workers, gateways, NATS and Postgres stopped for shorter and longer than a lease", each: []drawn{pauseWorker, pauseWorker, pauseWorker, delayBeyondLease, pauseGateway, pauseNATS, pausePostgres}},
+	{Name: "restarts", About: "orderly restarts", each: []drawn{restartWorker, restartWorker, restartGateway, restartNATS, restartPostgres}},
 	{Name: "handovers", About: "orderly restarts of workers alone", each: []drawn{restartWorker}, most: 4, orderly: true},
-	{Name: "lines", About: "lines cut, blocked, half open, slow", each: []drawn{cutLine, blockLine, holdLine, slowLine, delayBeyondLease, isolate}},
+	{Name: "lines", About: "lines cut, blocked, half open, slow", each: []drawn{cutLine, blockLine, holdLine, slowLine, delayBeyondLease, isolate, harmGatewayLine}},
 	{Name: "commits", About: "COMMITs and their replies lost", each: []drawn{loseCommits}, steady: true},
-	{Name: "acks", About: "acknowledgements of events lost", each: []drawn{loseAcks}},
+	{Name: "acks", About: "acknowledgements of events, and of commands to gateways, lost", each: []drawn{loseAcks, loseGatewayAcks}},
 	{Name: "consumers", About: "lanes' consumers deleted", each: []drawn{deleteConsumers}, steady: true},
 	{Name: "restore", About: "the database restored from a backup", each: []drawn{killWorker, loseAcks}, most: 2, once: []drawn{restore}},
 	{Name: "failover", About: "a standby that lags promoted", each: []drawn{pauseWorker, cutLine}, most: 2, once: []drawn{failOver}},
@@ -47,7 +47,8 @@ var kinds = []Kind{
 	{Name: "purges", About: "decided commands purged at once, while an organization waits", each: []drawn{killWorker, restartWorker}, most: 3, paused: true,
 		settings: []string{"CONNECT_PROVIDER_REPLAY_WINDOW=1s", "CONNECT_PROVIDER_UPKEEP_INTERVAL=200ms"}},
 	{Name: "storm", About: "everything that can be undone, at once", each: []drawn{killWorker, pauseWorker, restartWorker, killNATS, pauseNATS, killPostgres, pausePostgres,
-		cutLine, blockLine, holdLine, slowLine, delayBeyondLease, isolate, loseCommits, loseAcks, deleteConsumers}},
+		cutLine, blockLine, holdLine, slowLine, delayBeyondLease, isolate, loseCommits, loseAcks, deleteConsumers,
+		killGateway, pauseGateway, restartGateway, harmGatewayLine, loseGatewayAcks}},
 }
 
 // Kinds returns every kind of act.

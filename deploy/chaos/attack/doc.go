@@ -3,6 +3,7 @@
 // them.
 //
 //   - processes.go kills, pauses and restarts workers, NATS and Postgres.
+//   - gateways.go does all that to the REST gateways and their lines.
 //   - lines.go cuts, blocks, slows and half opens the lines between them, and
 //     loses a COMMIT, its reply, or the acknowledgement of an event.
 //   - streams.go takes lanes' consumers away, and purges, replaces and cuts back

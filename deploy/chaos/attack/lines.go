@@ -147,24 +147,27 @@ func loseCommits(r *rand.Rand, _ time.Duration) attack {
 func loseAcks(r *rand.Rand, _ time.Duration) attack {
 	n, times, cut := r.IntN(64), 1+r.IntN(3), r.IntN(2) == 0
 	return func(ctx context.Context, a *arena.Arena) error {
-		w := a.Workers[n%len(a.Workers)]
-		w.LineMu.Lock()
-		defer w.LineMu.Unlock()
-		before := w.Acks.Lost()
-		for range times {
-			if cut {
-				w.Acks.LoseAckAndCut(messages.EventsStream)
-			} else {
-				w.Acks.LoseAck(messages.EventsStream)
-			}
-		}
-		err := await(ctx, func() bool { return w.Acks.Lost() >= before+times })
-		w.Acks.Cancel()
-		lost := w.Acks.Lost() - before
-		a.Journal.Count("acknowledgements of events lost", lost)
-		a.Journal.Say("%d acknowledgements of events to %s were lost", lost, w.Name)
-		return err
+		return loseAcksOf(ctx, a, a.Workers[n%len(a.Workers)], messages.EventsStream, times, cut)
 	}
+}
+
+func loseAcksOf(ctx context.Context, a *arena.Arena, w *arena.Worker, stream string, times int, cut bool) error {
+	w.LineMu.Lock()
+	defer w.LineMu.Unlock()
+	before := w.Acks.Lost()
+	for range times {
+		if cut {
+			w.Acks.LoseAckAndCut(stream)
+		} else {
+			w.Acks.LoseAck(stream)
+		}
+	}
+	err := await(ctx, func() bool { return w.Acks.Lost() >= before+times })
+	w.Acks.Cancel()
+	lost := w.Acks.Lost() - before
+	a.Journal.Count("acknowledgements of "+stream+" lost", lost)
+	a.Journal.Say("%d acknowledgements of %s to %s were lost", lost, stream, w.Name)
+	return err
 }
 
 // await waits for something that comes with the load, for two seconds at most.

@@ -292,4 +292,17 @@ func scanLane(`},
 	q.Queue(laneCursorsSQL, lanes).Query(func(rows pgx.Rows) error { return scanCursors(rows, cursors) })
 `},
 	}},
+	{"doubt-told-as-refusal", "a gateway says of a command whose acknowledgement is lost that it was not accepted", "acks,lines", []edit{
+		{"cmd/internal/gateway/publish.go", `		return published{acceptance: inDoubt, err: err}
+`, `		return published{acceptance: notAccepted, err: err}
+`},
+	}},
+	{"content-not-told-apart", "a gateway answers a request with the outcome of its key, whatever its content", "calm", []edit{
+		{"cmd/internal/gateway/outcome.go", `	return data.BridgeSlug == c.command.BridgeSlug && data`, `	return data.BridgeSlug != "" && data`},
+	}},
+	{"failure-told-as-connection", "a gateway answers some failed commands as if they were connected", "calm", []edit{
+		{"cmd/internal/gateway/outcome.go", `	if data.Error == nil {
+`, `	if data.Error == nil || data.Error.Code == messages.ProviderConfigInactive {
+`},
+	}},
 }

@@ -22,6 +22,8 @@
 //   - events.go demands one event for each row, byte for byte, in order, and no
 //     other. Corrections and late events are allowed where a database went back
 //     in time, copies where an attack destroyed the events stream.
+//   - answers.go holds what gateways answered against it: 200 is a connection, 4xx
+//     its failure, 503 nothing that was accepted, 202 what has an outcome in the end.
 //   - told.go holds what producers were told against the truth: what was
 //     acknowledged is in the stream, and an answer about an outcome is true.
 //

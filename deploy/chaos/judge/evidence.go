@@ -33,6 +33,8 @@ type Evidence struct {
 	// Told and Asked are what producers heard.
 	Told  []Told
 	Asked []Asked
+	// Answers are those of gateways.
+	Answers []Answered
 	// WentBack says that the database was restored or failed over to a standby
 	// that lagged, and when; CameBack, when it could be used again.
 	WentBack, CameBack time.Time
@@ -154,6 +156,23 @@ type Told struct {
 	Subject  string
 	Body     []byte
 	At       time.Time
+}
+
+// Answered is what a gateway answered to a request with a key.
+type Answered struct {
+	Token string
+	ID    string // the key
+	// Body is that of the command which the gateway makes of the request.
+	Body    []byte
+	Gateway string
+	Began   time.Time
+	// Status is 0 where the connection broke. Hung says that it did not, and that
+	// no answer came.
+	Status int
+	Code   string
+	Answer []byte
+	Hung   bool
+	At     time.Time
 }
 
 // Asked is an answer to the question what became of a command.

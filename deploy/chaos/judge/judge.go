@@ -29,7 +29,7 @@ type Judge struct {
 
 // Tally counts what was judged.
 type Tally struct {
-	Messages, Repeats, Gone, Outcomes, Events, Corrections, Copies, Late, DeadLetters, Acknowledged, Asked int
+	Messages, Repeats, Gone, Outcomes, Events, Corrections, Copies, Late, DeadLetters, Acknowledged, Asked, Answered int
 	// Twins are events that stand beside another of their id, in the other class.
 	Twins int
 	Codes map[string]int
@@ -85,6 +85,7 @@ func (j *Judge) Act(e *Evidence) []Finding {
 	j.checkLanes(e)
 	j.checkEvents(e, rows)
 	j.checkTold(e)
+	j.checkAnswers(e)
 	j.checkPeace(e)
 	j.tally.Messages += len(e.Stored)
 	return j.found

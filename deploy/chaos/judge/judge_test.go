@@ -63,6 +63,9 @@ func (w *world) act(n int) *Evidence {
 			continue
 		}
 		w.store(i, c)
+		if c.REST {
+			w.answer(c)
+		}
 	}
 	w.e.Inbox = w.rows
 	for _, class := range messages.Classes() {
@@ -136,6 +139,21 @@ func withPosition(p *Published, at messages.Position) nats.Header {
 	header := maps.Clone(p.Header)
 	header.Set(messages.HeaderLanePosition, at.String())
 	return header
+}
+
+// answer notes what a gateway answers to a request.
+func (w *world) answer(c load.Command) {
+	s := w.e.Stored[len(w.e.Stored)-1]
+	a := Answered{Token: c.Intent.Token, ID: c.Intent.ID, Body: c.Body, Began: s.Time.Add(-time.Millisecond), At: s.Time.Add(time.Millisecond)}
+	for _, r := range w.e.Rows {
+		if r.Token == a.Token && r.Key == a.ID {
+			a.Status, a.Code = told(r, a)
+		}
+	}
+	if a.Status == 200 {
+		a.Answer = []byte(connectedAnswer(a))
+	}
+	w.e.Answers = append(w.e.Answers, a)
 }
 
 func (r *Row) position() messages.Position {
@@ -309,6 +327,33 @@ func TestDamage(t *testing.T) {
 		"a letter lost":        {DeadLetter, func(e *Evidence) { e.AllLetters-- }},
 		"a lane that is taken": {Restless, func(e *Evidence) { e.Orderly, e.Taken = true, 1 }},
 		"a lane that moves":    {Restless, func(e *Evidence) { e.Steady, e.EpochsRose = true, map[string]int64{"c1": 1} }},
+		"200 for a failure": {Misled, func(e *Evidence) {
+			a := answered(e, 404)
+			a.Status, a.Code, a.Answer = 200, "", []byte(connectedAnswer(*a))
+		}},
+		"a failure for a connection": {Misled, func(e *Evidence) { a := answered(e, 200); a.Status, a.Code = 404, "bridge_not_found" }},
+		"another failure":            {Misled, func(e *Evidence) { answered(e, 404).Code = "phone_number_in_use" }},
+		"another status":             {Misled, func(e *Evidence) { answered(e, 404).Status = 400 }},
+		"another number":             {Misled, func(e *Evidence) { a := answered(e, 200); a.Answer = append(a.Answer, ' ') }},
+		"the outcome of other content": {Misled, func(e *Evidence) {
+			a := answered(e, 400, messages.CommandIDReused)
+			a.Status, a.Code = 404, "bridge_not_found"
+		}},
+		"503, and it was accepted": {Misled, func(e *Evidence) { a := answered(e, 200); a.Status, a.Code = 503, "unavailable" }},
+		"503, and it was accepted before it was sent again": {Misled, func(e *Evidence) {
+			a := answered(e, 200)
+			first := *a
+			first.Status, first.Code = 503, "unavailable"
+			a.Began = a.At
+			e.Answers = append(e.Answers, first)
+		}},
+		"202, and nothing came": {Misled, func(e *Evidence) {
+			e.Answers = append(e.Answers, Answered{Token: "org-1", ID: "nobody's", Body: []byte("{}"), Status: 202, Code: "undecided"})
+		}},
+		"an outcome of nothing": {Misled, func(e *Evidence) {
+			e.Answers = append(e.Answers, Answered{Token: "org-1", ID: "nobody's", Body: []byte("{}"), Status: 400, Code: "phone_number_in_use"})
+		}},
+		"no answer": {Unsettled, func(e *Evidence) { a := answered(e, 200); a.Status, a.Hung = 0, true }},
 		"a later message of a destroyed stream was decided": {Disorder, func(e *Evidence) {
 			i := pick(e, connected)
 			for _, s := range e.Stored {
@@ -329,6 +374,22 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// answered returns the first answer with a status, and with a code if one is
+// given, to a command that was asked for once.
+func answered(e *Evidence, status int, code ...messages.Code) *Answered {
+	times := map[string]int{}
+	for _, a := range e.Answers {
+		times[a.Token+string(a.Body)]++
+	}
+	for i := range e.Answers {
+		a := &e.Answers[i]
+		if a.Status == status && times[a.Token+string(a.Body)] == 1 && (len(code) == 0 || a.Code == string(code[0])) {
+			return a
+		}
+	}
+	panic("no such answer: the test tests nothing")
+}
+
 func anyOf(connections map[string]Connection) (phone string) {
 	for other := range connections {
 		if phone == "" || other < phone {
@@ -336,6 +397,30 @@ func anyOf(connections map[string]Connection) (phone string) {
 		}
 	}
 	return phone
+}
+
+// TestWhatGatewaysMayAnswer: what promises nothing is no finding.
+func TestWhatGatewaysMayAnswer(t *testing.T) {
+	w := newWorld()
+	e := w.act(1500)
+	for i := range e.Answers {
+		a := &e.Answers[i]
+		switch i % 5 {
+		case 0: // the connection broke
+			a.Status, a.Code = 0, ""
+		case 1:
+			a.Status, a.Code = 202, "acceptance_unknown"
+		case 2:
+			a.Status, a.Code = 202, "undecided"
+		case 3: // first it was not accepted
+			first := *a
+			first.Status, first.Code, first.Began = 503, "unavailable", a.Began.Add(-time.Second)
+			e.Answers = append(e.Answers, first)
+		}
+	}
+	if found := w.judge().Act(e); len(found) > 0 {
+		t.Fatalf("%d findings, the first: %s", len(found), found[0])
+	}
 }
 
 // TestWhatAnAttackExplains: what an attack destroyed may be missing, and no more.

@@ -43,6 +43,9 @@ type Command struct {
 	Refused bool
 	// Unheard says that nobody asks for an acknowledgement: it is published once.
 	Unheard bool
+	// REST says that it is a request to a gateway, with its id as key. Body is what
+	// the gateway makes of it.
+	REST bool
 }
 
 // repeatable is how many of the commands made last may be sent again.
@@ -81,7 +84,7 @@ func fingerprint(subject string, header nats.Header, body []byte) string {
 // Draw makes the commands of one act. Of a hundred, about 60 ask for something
 // new; the others fail by a rule, repeat what was sent before (word for word,
 // with other metadata, with other content, to the other class), have no id,
-// come as CloudEvents, or are hostile.
+// come as CloudEvents, or are hostile. Some go to a gateway.
 func (s *Source) Draw(n int) []Command {
 	s.made = slices.Clone(s.made[max(0, len(s.made)-repeatable):])
 	s.recent = len(s.made)
@@ -220,14 +223,27 @@ func (s *Source) keep(class messages.Class, intent Intent) Command {
 	if s.random.IntN(8) == 0 {
 		c.Header.Set("traceparent", fmt.Sprintf("00-%016x%016x-%016x-01", s.random.Uint64()|1, s.random.Uint64(), s.random.Uint64()|1))
 	}
-	body, err := json.Marshal(members)
-	if err != nil {
+	var err error
+	if c.Body, err = json.Marshal(members); err != nil {
 		panic(err) // strings and numbers
 	}
-	c.Body = body
+	if form > 1 && class == messages.Interactive && intent.ID != "" && intent.OrgHandle == "" && intent.Metadata == nil && s.random.IntN(2) == 0 {
+		c.REST, c.Body = true, request(intent)
+	}
 	s.remember(c)
 	s.made = append(s.made, c)
 	return c
+}
+
+// request is the command that a gateway makes of a request.
+func request(intent Intent) []byte {
+	body, err := messages.EncodeCommand(messages.Command{
+		ID: intent.ID, BridgeSlug: intent.Bridge, ProviderConfigID: intent.Configuration, PhoneNumber: intent.Phone,
+	})
+	if err != nil {
+		panic(err) // it is made here
+	}
+	return body
 }
 
 // remember notes what is meant by a message.

@@ -16,6 +16,7 @@ func (p *Platform) Create(ctx context.Context, conn *pgx.Conn) error {
 		o := p.Organizations[handle]
 		q.Queue(`insert into telephony.organizations values ($1, $2)`, handle, o.OneProviderPerBridge)
 		q.Queue(`insert into telephony.bridges select $1, slug from unnest($2::text[]) as slug`, handle, o.slugs)
+		q.Queue(`insert into telephony.api_tokens (token_sha256, domain_handle) values (sha256(convert_to($1, 'UTF8')), $2)`, APIToken(handle), handle)
 		for id, c := range o.Configurations {
 			q.Queue(`insert into telephony.provider_configurations values ($1, $2, $3, $4)`, handle, id, c.Provider, c.Active)
 		}
@@ -25,6 +26,9 @@ func (p *Platform) Create(ctx context.Context, conn *pgx.Conn) error {
 	}
 	return nil
 }
+
+// APIToken is the token by which callers of a gateway act for an organization.
+func APIToken(handle string) string { return "token-of-" + handle }
 
 // Store writes what [Platform.Grow] has changed.
 func Store(ctx context.Context, conn *pgx.Conn, changes []Change) error {
