@@ -227,7 +227,7 @@ func (s *Source) keep(class messages.Class, intent Intent) Command {
 	if c.Body, err = json.Marshal(members); err != nil {
 		panic(err) // strings and numbers
 	}
-	if form > 1 && class == messages.Interactive && intent.ID != "" && intent.OrgHandle == "" && intent.Metadata == nil && s.random.IntN(2) == 0 {
+	if form > 3 && class == messages.Interactive && intent.ID != "" && intent.OrgHandle == "" && intent.Metadata == nil && s.random.IntN(2) == 0 {
 		c.REST, c.Body = true, request(intent)
 	}
 	s.remember(c)
