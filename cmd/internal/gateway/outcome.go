@@ -9,8 +9,12 @@ import (
 )
 
 // answeredBy reports whether an outcome is that of a call: one under its id with
-// the same content. (Of metadata and org_handle a call has none.)
+// the same content. Of metadata and org_handle a call has none: a command that
+// failed by its org_handle is another one.
 func (c *call) answeredBy(data *messages.EventData) bool {
+	if data.Error != nil && data.Error.Code == messages.OrganizationMismatch {
+		return false
+	}
 	return data.BridgeSlug == c.command.BridgeSlug && data.PhoneNumber == c.command.PhoneNumber &&
 		data.ProviderConfigID != nil && *data.ProviderConfigID == c.command.ProviderConfigID
 }
