@@ -58,16 +58,18 @@ func (a *Arena) Play(ctx context.Context, act Act) (*Played, error) {
 		return nil, err
 	}
 	p := &Played{Began: time.Now()}
-	logs := a.markLogs()
+	logs, stalled := a.markLogs(), a.watchMachine(ctx)
 	a.wentBack.Store(false)
-	if err := a.perform(ctx, act); err != nil {
+	err = a.perform(ctx, act)
+	idle := stalled() < a.options.Lease/8
+	if err != nil {
 		return nil, fmt.Errorf("act %s: %w", act.Name, err)
 	}
 	if err := a.conclude(ctx, p); err != nil {
 		return nil, fmt.Errorf("act %s: %w", act.Name, err)
 	}
 	// a worker that the machine kept from renewing may well lose its lanes
-	if renewed := logs.count("leases not renewed") == 0; renewed {
+	if idle && logs.count("leases not renewed") == 0 {
 		p.Steady, p.Orderly, p.Taken = act.Steady, act.Orderly, logs.count("lane lost")
 	}
 	a.Journal.Count("COMMITs in doubt that were settled", logs.count("commit was in doubt and has happened")+logs.count("commit did not happen"))
@@ -80,6 +82,25 @@ func (a *Arena) Play(ctx context.Context, act Act) (*Played, error) {
 		p.EpochsRose[lane] = epoch - before[lane]
 	}
 	return p, err
+}
+
+// watchMachine returns for how long this process was kept from running, at the
+// most, until what it returns is called.
+func (a *Arena) watchMachine(ctx context.Context) (stalled func() time.Duration) {
+	const interval = 10 * time.Millisecond
+	ctx, stop := context.WithCancel(ctx)
+	longest := make(chan time.Duration, 1)
+	go func() {
+		var most time.Duration
+		for last := time.Now(); Rest(ctx, interval) == nil; last = time.Now() {
+			most = max(most, time.Since(last)-interval)
+		}
+		longest <- most
+	}()
+	return func() time.Duration {
+		stop()
+		return <-longest
+	}
 }
 
 // trickle is the part of an act's commands that comes one by one for as long as
