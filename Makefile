@@ -27,7 +27,7 @@ chaos: ## attack a system on this machine for a quarter of an hour
 	go run ./deploy/chaos --duration 15m
 
 chaos-defects: ## see that every planted defect is caught, half an hour or more
-	go run ./deploy/chaos --quiet --rounds 1 --duration 0s --defects all
+	go run ./deploy/chaos --quiet --duration 1m --defects all
 
 bench: ## measure the worker against one transaction per command
 	go test -run '^$$' -bench . ./worker

@@ -30,6 +30,10 @@
 // which tells "not yet" from "never". A worker answers only to an [IsInbox],
 // since it may publish where the asker may not.
 //
+// [AskJobs] asks how the commands of jobs came out. [AskPreviews]
+// (previews_answer.go) asks what would come of commands ([PreviewRequest],
+// previews_request.go): the answer is decided as commands are, and forgotten.
+//
 // A command that has failed can be published once more, under another id:
 // [Message.Redrive] (redrive.go) says as what.
 //

@@ -1,6 +1,7 @@
 package messages_test
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
@@ -132,21 +133,54 @@ func FuzzDecodeOutcomes(f *testing.F) {
 	}
 	f.Add([]byte(`{"command_ids":["a","b\u0000",{"c":[1]}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		ids, err := messages.DecodeOutcomesRequest(body)
+		q, err := messages.DecodeOutcomesRequest(body)
 		switch {
 		case err != nil:
 			if len(err.Error()) > 512 || strings.ContainsAny(err.Error(), "\r\n") {
 				t.Fatalf("%q", err)
 			}
 		default:
-			again, err := messages.EncodeOutcomesRequest(ids)
+			again, err := messages.EncodeOutcomesRequest(q.CommandIDs)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if back, err := messages.DecodeOutcomesRequest(again); err != nil || !slices.Equal(back, ids) {
-				t.Fatalf("%q came back as %q, %v", ids, back, err)
+			if back, err := messages.DecodeOutcomesRequest(again); err != nil || !slices.Equal(back.CommandIDs, q.CommandIDs) || back.Jobs != nil {
+				t.Fatalf("%+v came back as %+v, %v", q, back, err)
+			}
+			if q.Jobs == nil {
+				break
+			}
+			if again, err = messages.EncodeJobsRequest(q.Jobs); err != nil {
+				t.Fatal(err)
+			}
+			if back, err := messages.DecodeOutcomesRequest(again); err != nil || !slices.Equal(back.Jobs, q.Jobs) {
+				t.Fatalf("%+v came back as %+v, %v", q, back, err)
 			}
 		}
 		_, _ = messages.DecodeOutcomesAnswer(body)
+	})
+}
+
+// FuzzPreviewRequest: a question is read or refused, and what was read can be asked.
+func FuzzPreviewRequest(f *testing.F) {
+	f.Add([]byte(`{"commands":[{"bridge_slug":"a"}],"connections":[{"phone_number":"+1","bridge_slug":"a","provider_config_id":1,"provider":"p"}],"bridges":[{"bridge_slug":"a","provider":"p","numbers":-1}]}`))
+	f.Add([]byte(`{"commands":[1,"a",null]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		_, _ = messages.DecodePreviewAnswer(body)
+		q, err := messages.DecodePreviewRequest(body)
+		if err != nil {
+			if strings.ContainsAny(err.Error(), "\r\n") {
+				t.Fatalf("%q", err)
+			}
+			return
+		}
+		again, err := messages.EncodePreviewRequest(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := messages.DecodePreviewRequest(again)
+		if err != nil || !slices.EqualFunc(back.Commands, q.Commands, bytes.Equal) || !slices.Equal(back.Connections, q.Connections) || !slices.Equal(back.Bridges, q.Bridges) {
+			t.Fatalf("%+v came back as %+v, %v", q, back, err)
+		}
 	})
 }

@@ -2,6 +2,8 @@ package messages
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -26,7 +28,25 @@ type OutcomesAnswer struct {
 	Unknown []string
 	// Unanswered are ids whose outcomes had no room in the message: ask again.
 	Unanswered []string
+	// Jobs are those that were asked for and are known, the last one first; nil
+	// where none were asked for.
+	Jobs []JobOutcomes
 }
+
+// JobOutcomes is how the commands of a job came out so far: those whose metadata
+// names it.
+type JobOutcomes struct {
+	Job                           string
+	FirstDecidedAt, LastDecidedAt time.Time
+	// Commands are counted by [JobConnected], [JobUnchanged] and failure codes.
+	Commands map[string]int64
+}
+
+// How a job's commands are counted beside the failure codes.
+const (
+	JobConnected = "connected"
+	JobUnchanged = "unchanged" // connected, as it was already
+)
 
 // LaneCursor is how far a lane has come: all its commands up to the sequence
 // Cursor are decided.
@@ -81,7 +101,9 @@ func (a *OutcomesAnswer) Encode(limit int) ([]byte, error) {
 		}
 		b = lane.append(b)
 	}
-	b = append(b, `],"outcomes":[`...)
+	b = append(b, ']')
+	b = a.appendJobs(b, limit/2)
+	b = append(b, `,"outcomes":[`...)
 
 	// each id stands somewhere, quoted and with a comma
 	size := len(b) + len(`],"unknown":[],"unanswered":[]}`)
@@ -115,6 +137,42 @@ func (a *OutcomesAnswer) Encode(limit int) ([]byte, error) {
 	b = appendIDs(append(b, `],`...), "unknown", a.Unknown)
 	return append(appendIDs(append(b, ','), "unanswered", unanswered), '}'), nil
 }
+
+// appendJobs writes as many jobs as have room, the last ones.
+func (a *OutcomesAnswer) appendJobs(b []byte, room int) []byte {
+	if a.Jobs == nil {
+		return b
+	}
+	b = append(b, `,"jobs":[`...)
+	for i := range a.Jobs {
+		before := len(b)
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b = a.Jobs[i].append(b); len(b) > room {
+			b = b[:before]
+			break
+		}
+	}
+	return append(b, ']')
+}
+
+func (j *JobOutcomes) append(b []byte) []byte {
+	b = appendString(append(b, `{"job":`...), j.Job)
+	b = appendTime(b, "first_decided_at", j.FirstDecidedAt)
+	b = appendTime(b, "last_decided_at", j.LastDecidedAt)
+	b = append(b, `,"commands":{`...)
+	for i, code := range slices.Sorted(maps.Keys(j.Commands)) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(append(appendString(b, code), ':'), j.Commands[code], 10)
+	}
+	return append(b, `}}`...)
+}
+
+// MarshalJSON returns the job as it stands in an answer.
+func (j JobOutcomes) MarshalJSON() ([]byte, error) { return j.append(nil), nil }
 
 func (l LaneCursor) append(b []byte) []byte {
 	b = append(append(append(b, `{"lane":"`...), l.Lane.String()...), '"')
@@ -163,6 +221,12 @@ type wireOutcomes struct {
 	} `json:"outcomes"`
 	Unknown    []string `json:"unknown"`
 	Unanswered []string `json:"unanswered"`
+	Jobs       []struct {
+		Job            string           `json:"job"`
+		FirstDecidedAt time.Time        `json:"first_decided_at"`
+		LastDecidedAt  time.Time        `json:"last_decided_at"`
+		Commands       map[string]int64 `json:"commands"`
+	} `json:"jobs"`
 }
 
 // DecodeOutcomesAnswer reads an answer's body. Members that it does not know
@@ -179,6 +243,9 @@ func DecodeOutcomesAnswer(body []byte) (OutcomesAnswer, error) {
 			return OutcomesAnswer{}, fmt.Errorf("answer about outcomes: %w", err)
 		}
 		a.Lanes = append(a.Lanes, LaneCursor{lane, l.StreamCreated, l.Generation, l.Cursor})
+	}
+	for _, j := range w.Jobs {
+		a.Jobs = append(a.Jobs, JobOutcomes{j.Job, j.FirstDecidedAt, j.LastDecidedAt, j.Commands})
 	}
 	for _, o := range w.Outcomes {
 		lane, err := ParseLane(o.Lane)

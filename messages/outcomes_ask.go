@@ -15,7 +15,7 @@ import (
 // askTimeout is how long one request is waited for, if ctx allows as much.
 const askTimeout = 5 * time.Second
 
-// OutcomesRefused is what [AskOutcomes] returns where a worker answered that it
+// OutcomesRefused is what [AskOutcomes] and [AskPreviews] return where a worker answered that it
 // can't tell. Nothing has happened; with the code 503 it is worth asking again
 // in a moment, with 400 it is not.
 type OutcomesRefused struct {
@@ -43,8 +43,8 @@ func IsInbox(subject string) bool {
 // there), be a *[OutcomesRefused], or come from ctx or the connection: a question
 // can be asked again.
 func AskOutcomes(ctx context.Context, nc *nats.Conn, o Organization, ids []string) (OutcomesAnswer, error) {
-	if prefix := nc.Opts.InboxPrefix; prefix != "" && !IsInbox(prefix) {
-		return OutcomesAnswer{}, fmt.Errorf("the inbox prefix %q: workers answer to subjects that begin with _INBOX only", prefix)
+	if err := checkInbox(nc); err != nil {
+		return OutcomesAnswer{}, err
 	}
 	var whole OutcomesAnswer
 	most := MaxOutcomes
@@ -70,6 +70,25 @@ func AskOutcomes(ctx context.Context, nc *nats.Conn, o Organization, ids []strin
 	return whole, nil
 }
 
+// AskJobs asks the workers, in one request, how jobs of an organization came out:
+// those named, or, if there are none, the last ones, up to [MaxJobs]. Jobs that
+// are not known are not in the answer. Errors are those of [AskOutcomes].
+func AskJobs(ctx context.Context, nc *nats.Conn, o Organization, jobs []string) ([]JobOutcomes, error) {
+	if err := checkInbox(nc); err != nil {
+		return nil, err
+	}
+	body, err := EncodeJobsRequest(jobs)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := request(ctx, nc, OutcomesSubject(o), body)
+	if err != nil {
+		return nil, fmt.Errorf("ask for jobs: %w", err)
+	}
+	answer, err := DecodeOutcomesAnswer(reply)
+	return answer.Jobs, err
+}
+
 // room returns how many of the ids can be asked for in one message. The answer
 // names them all and needs room beside that.
 func room(ids []string, most int, maxPayload int64) int {
@@ -88,18 +107,35 @@ func ask(ctx context.Context, nc *nats.Conn, o Organization, ids []string) (Outc
 	if err != nil {
 		return OutcomesAnswer{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	reply, err := nc.RequestWithContext(ctx, OutcomesSubject(o), body)
+	reply, err := request(ctx, nc, OutcomesSubject(o), body)
 	if err != nil {
-		return OutcomesAnswer{}, fmt.Errorf("no answer on %s: %w", OutcomesSubject(o), err)
+		return OutcomesAnswer{}, err
 	}
-	if code := reply.Header.Get(micro.ErrorCodeHeader); code != "" {
-		return OutcomesAnswer{}, &OutcomesRefused{Code: code, Message: cmp.Or(reply.Header.Get(micro.ErrorHeader), "refused")}
-	}
-	answer, err := DecodeOutcomesAnswer(reply.Data)
+	answer, err := DecodeOutcomesAnswer(reply)
 	if err == nil && len(answer.Outcomes)+len(answer.Unknown)+len(answer.Unanswered) != len(ids) {
 		err = errors.New("the answer does not tell of each command")
 	}
 	return answer, err
+}
+
+// request asks once.
+func request(ctx context.Context, nc *nats.Conn, subject string, body []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	reply, err := nc.RequestWithContext(ctx, subject, body)
+	if err != nil {
+		return nil, fmt.Errorf("no answer on %s: %w", subject, err)
+	}
+	if code := reply.Header.Get(micro.ErrorCodeHeader); code != "" {
+		return nil, &OutcomesRefused{Code: code, Message: cmp.Or(reply.Header.Get(micro.ErrorHeader), "refused")}
+	}
+	return reply.Data, nil
+}
+
+// checkInbox refuses a connection to which no worker would answer.
+func checkInbox(nc *nats.Conn) error {
+	if prefix := nc.Opts.InboxPrefix; prefix != "" && !IsInbox(prefix) {
+		return fmt.Errorf("the inbox prefix %q: workers answer to subjects that begin with _INBOX only", prefix)
+	}
+	return nil
 }

@@ -39,11 +39,11 @@ func answerWith(t *testing.T, answer func(ids []string) *nats.Msg) *nats.Conn {
 		return nc
 	}
 	_, err = nc.Subscribe(messages.OutcomesFilter, func(m *nats.Msg) {
-		ids, err := messages.DecodeOutcomesRequest(m.Data)
+		q, err := messages.DecodeOutcomesRequest(m.Data)
 		if err != nil || !messages.IsInbox(m.Reply) {
 			t.Errorf("asked %s, to be answered on %s: %v", m.Data, m.Reply, err)
 		}
-		if err := m.RespondMsg(answer(ids)); err != nil {
+		if err := m.RespondMsg(answer(q.CommandIDs)); err != nil {
 			t.Error(err)
 		}
 	})

@@ -3,12 +3,52 @@ package messages
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // MaxOutcomes is how many command ids one question for outcomes may name.
 const MaxOutcomes = 1000
+
+// MaxJobs is how many jobs one question may name, and how many an answer tells of.
+const MaxJobs = 100
+
+// OutcomesRequest is a question for outcomes.
+type OutcomesRequest struct {
+	CommandIDs []string
+	// Jobs are those to be told of; none is given: the last ones; nil: no jobs.
+	Jobs []string
+}
+
+// EncodeJobsRequest returns the body of a question for how jobs came out, those
+// named or, if there are none, the last ones. [AskJobs] does all of it.
+func EncodeJobsRequest(jobs []string) ([]byte, error) {
+	if err := checkJobs(jobs); err != nil {
+		return nil, err
+	}
+	b := append([]byte(nil), `{"command_ids":[],"jobs":[`...)
+	for i, job := range jobs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, job)
+	}
+	return append(b, `]}`...), nil
+}
+
+func checkJobs(jobs []string) error {
+	if len(jobs) > MaxJobs {
+		return fmt.Errorf("%d jobs in one question; ask for at most %d at once", len(jobs), MaxJobs)
+	}
+	for i, job := range jobs {
+		if job == "" || len(job) > MaxMetadataBytes || !utf8.ValidString(job) || strings.ContainsRune(job, 0) {
+			return fmt.Errorf("jobs[%d] can be no job's name: one has 1 to %d bytes", i, MaxMetadataBytes)
+		}
+	}
+	return nil
+}
 
 // EncodeOutcomesRequest returns the body of a question for the outcomes of
 // commands, to be sent to an [OutcomesSubject]. Without ids it asks only how
@@ -50,30 +90,34 @@ func appendIDs(b []byte, member string, ids []string) []byte {
 // DecodeOutcomesRequest reads a question for outcomes, strictly as commands
 // are read, and returns the ids, each once, in the order in which they were
 // asked for. The error says what is wrong and what to do about it.
-func DecodeOutcomesRequest(body []byte) ([]string, error) {
+func DecodeOutcomesRequest(body []byte) (OutcomesRequest, error) {
 	p := parse(body)
 	defer p.release()
-	ids, given := []string{}, false
+	q, given := OutcomesRequest{CommandIDs: []string{}}, false
 	complete := p.object("the question", func(name string) {
-		if name != "command_ids" {
+		switch name {
+		case "command_ids":
+			given = true
+			q.CommandIDs = p.ids(name)
+		case "jobs":
+			q.Jobs = p.ids(name)
+		default:
 			p.fail(malformed(clip(name), "%q is no member of a question for outcomes; remove it", clip(name)))
 			p.skip()
-			return
 		}
-		given = true
-		ids = p.ids(name)
 	})
 	if complete && !given {
 		p.fail(malformed("command_ids", `"command_ids" is missing; give an array of command ids, or an empty one`))
 	}
 	p.end()
 	if p.failure != nil {
-		return nil, errors.New(p.failure.Message)
+		return OutcomesRequest{}, errors.New(p.failure.Message)
 	}
-	if err := checkOutcomesIDs(ids); err != nil {
-		return nil, err
+	if err := errors.Join(checkOutcomesIDs(q.CommandIDs), checkJobs(q.Jobs)); err != nil {
+		return OutcomesRequest{}, err
 	}
-	return unique(ids), nil
+	q.CommandIDs = unique(q.CommandIDs)
+	return q, nil
 }
 
 // ids reads an array of strings.

@@ -26,6 +26,13 @@ func OutcomesRequestSchema() []byte { return schema("outcomes.request.v1.json") 
 // OutcomesAnswerSchema returns the JSON Schema (draft 2020-12) of its answer.
 func OutcomesAnswerSchema() []byte { return schema("outcomes.answer.v1.json") }
 
+// PreviewsRequestSchema returns the JSON Schema (draft 2020-12) of a question for
+// previews.
+func PreviewsRequestSchema() []byte { return schema("previews.request.v1.json") }
+
+// PreviewsAnswerSchema returns the JSON Schema (draft 2020-12) of its answer.
+func PreviewsAnswerSchema() []byte { return schema("previews.answer.v1.json") }
+
 func schema(file string) []byte {
 	text, err := schemas.ReadFile("schemas/" + file)
 	if err != nil {

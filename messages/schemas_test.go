@@ -13,6 +13,8 @@ import (
 var (
 	outcomesRequestSchema = sync.OnceValue(func() *jsonschema.Schema { return compile(messages.OutcomesRequestSchema()) })
 	outcomesAnswerSchema  = sync.OnceValue(func() *jsonschema.Schema { return compile(messages.OutcomesAnswerSchema()) })
+	previewRequestSchema  = sync.OnceValue(func() *jsonschema.Schema { return compile(messages.PreviewsRequestSchema()) })
+	previewAnswerSchema   = sync.OnceValue(func() *jsonschema.Schema { return compile(messages.PreviewsAnswerSchema()) })
 
 	commandSchema = sync.OnceValue(func() *jsonschema.Schema { return compile(messages.CommandSchema()) })
 	eventSchemas  = sync.OnceValue(func() map[messages.EventType]*jsonschema.Schema {

@@ -9,11 +9,16 @@ import (
 const (
 	eventPrefix    = "telephony.events."
 	outcomesPrefix = "telephony.outcomes."
+	previewsPrefix = "telephony.previews."
 )
 
 // OutcomesFilter selects every organization's questions for outcomes; see
 // [OutcomesSubject].
 const OutcomesFilter = outcomesPrefix + "*"
+
+// PreviewsFilter selects every organization's questions for previews; see
+// [PreviewsSubject].
+const PreviewsFilter = previewsPrefix + "*"
 
 // CommandSubject returns the subject to publish a command to. The stream adds
 // the lane; see [StoredSubject].
@@ -91,9 +96,23 @@ func OutcomesSubject(o Organization) string { return outcomesPrefix + o.Token }
 // ParseOutcomesSubject reads the subject of a question for outcomes. The token
 // is the organization's as it stands there, which is what [Partition] goes by.
 func ParseOutcomesSubject(subject string) (o Organization, token string, err error) {
-	token, ok := strings.CutPrefix(subject, outcomesPrefix)
+	return parseQuestion(subject, outcomesPrefix)
+}
+
+// PreviewsSubject returns the subject to ask what would come of an organization's
+// commands; see [AskPreviews].
+func PreviewsSubject(o Organization) string { return previewsPrefix + o.Token }
+
+// ParsePreviewsSubject reads the subject of a question for previews, as
+// [ParseOutcomesSubject] does.
+func ParsePreviewsSubject(subject string) (o Organization, token string, err error) {
+	return parseQuestion(subject, previewsPrefix)
+}
+
+func parseQuestion(subject, prefix string) (o Organization, token string, err error) {
+	token, ok := strings.CutPrefix(subject, prefix)
 	if !ok || token == "" || strings.Contains(token, ".") {
-		return Organization{}, "", fmt.Errorf("subject %q: want %s<organization>", clip(subject), outcomesPrefix)
+		return Organization{}, "", fmt.Errorf("subject %q: want %s<organization>", clip(subject), prefix)
 	}
 	return OrganizationFromToken(token), token, nil
 }

@@ -35,7 +35,7 @@ var pendingSQL string
 func Statements() map[string]string {
 	return map[string]string{
 		"append": appendSQL, "remove": removeSQL, "pending": pendingSQL,
-		"prune_inbox": pruneInboxSQL, "prune_dead_letters": pruneDeadLettersSQL,
+		"prune_inbox": pruneInboxSQL, "prune_jobs": pruneJobsSQL, "prune_dead_letters": pruneDeadLettersSQL,
 	}
 }
 

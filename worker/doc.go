@@ -38,7 +38,8 @@
 //  4. decide.go: a pure function of state and batch, in stream order. It is the
 //     specification of the domain.
 //  5. write.go: connections, inbox, outbox, dead letters and cursor, set-based
-//     and sorted by key, in one round trip; transact.go commits.
+//     and sorted by key, in one round trip, and the counts of jobs (jobs.go);
+//     transact.go commits.
 //  6. publisher.go: package outbox publishes the events while the next batch is
 //     applied; the rows are removed in a later batch's transaction, or in one
 //     of their own when the lane is idle (tidy in lane_row.go).
@@ -72,7 +73,9 @@
 // commands, as a service that `nats micro ls` finds; look_up.go reads first how
 // far the organization's lanes have come, then the inbox, so that an asker can
 // tell "not yet" from "never". All workers share the questions. Each answers one
-// at a time, on a connection that the pool has beyond those of the lanes. It
+// at a time, on a connection that the pool has beyond those of the lanes; previews
+// apart, on another (preview.go: what would come of commands, by decide, on state
+// that is read in one read-only transaction, and forgotten). It
 // answers to inboxes only: the asker chooses the subject of the answer, and the
 // worker may publish where the asker may not. What the subject says is who asks;
 // NATS permissions make it true. A worker that ends stops answering first: the

@@ -97,25 +97,31 @@ func lockAndLoad(ctx context.Context, conn *pgx.Conn, lane messages.Lane, idleTi
 	q.Queue(prepareSQL, fmt.Sprint(idleTimeout.Milliseconds()))
 	q.Queue(lockSQL, lane.Number)
 	s.queuePauses(&q, lane.Class, w.tokens)
-	s.queueInbox(&q, w.inbox)
-	var bounds map[bridgeKey][2]string
-	if len(w.organizations) > 0 {
-		q.Queue(loadOrganizationsSQL, w.organizations).Query(s.scanOrganizations)
-		bounds = s.queueBridges(&q, w.bridges)
-		s.queueConfigurations(&q, w.configurations)
-		q.Queue(loadNumbersSQL, w.numbers).Query(s.scanNumbers)
-		q.Queue(loadConnectionsSQL, w.numbers).Query(s.scanConnections)
-	}
+	bounds := s.queueWanted(&q, w)
 	if err := conn.SendBatch(ctx, &q).Close(); err != nil {
 		return s, fmt.Errorf("%w: %w", errLoading, err)
 	}
-	return s, s.lookCloser(ctx, conn, batch, bounds)
+	return s, s.lookCloser(ctx, conn, batch, bounds, len(batch)+1)
+}
+
+// queueWanted reads what a batch can touch. What it returns is queueBridges'.
+func (s *state) queueWanted(q *pgx.Batch, w wanted) (bounds map[bridgeKey][2]string) {
+	s.queueInbox(q, w.inbox)
+	if len(w.organizations) > 0 {
+		q.Queue(loadOrganizationsSQL, w.organizations).Query(s.scanOrganizations)
+		bounds = s.queueBridges(q, w.bridges)
+		s.queueConfigurations(q, w.configurations)
+		q.Queue(loadNumbersSQL, w.numbers).Query(s.scanNumbers)
+		q.Queue(loadConnectionsSQL, w.numbers).Query(s.scanConnections)
+	}
+	return bounds
 }
 
 // lookCloser reads what is needed of a few messages only: all providers of the
-// bridges where rule 9 might refuse, and whether messages whose id was used
-// before were themselves decided by their position.
-func (s *state) lookCloser(ctx context.Context, conn *pgx.Conn, batch []*messages.Received, bounds map[bridgeKey][2]string) error {
+// bridges where rule 9 might refuse, with their numbers counted up to atMost,
+// and whether messages whose id was used before were themselves decided by their
+// position.
+func (s *state) lookCloser(ctx context.Context, conn *pgx.Conn, batch []*messages.Received, bounds map[bridgeKey][2]string, atMost int) error {
 	var mixed []bridgeKey
 	var positions []inboxKey
 	seen := make(map[inboxKey][16]byte, len(batch))
@@ -147,7 +153,7 @@ func (s *state) lookCloser(ctx context.Context, conn *pgx.Conn, batch []*message
 	}
 	var q pgx.Batch
 	if len(mixed) > 0 {
-		s.queueBridgeProviders(&q, mixed, len(batch)+1)
+		s.queueBridgeProviders(&q, mixed, atMost)
 	}
 	if len(positions) > 0 {
 		s.queueInbox(&q, sortedSet(positions, compareInboxKeys))

@@ -18,6 +18,9 @@ var laneCursorsSQL string
 //go:embed sql/load_outcomes.sql
 var loadOutcomesSQL string
 
+//go:embed sql/load_jobs.sql
+var loadJobsSQL string
+
 // lookUp reads what became of an organization's commands, in one round trip:
 // first how far its lanes have come, then the inbox. So an id that is unknown
 // although its lane has passed the command was not decided before, nor will it
@@ -25,7 +28,8 @@ var loadOutcomesSQL string
 //
 // An organization that does not exist has lanes as every other, and nothing
 // decided.
-func (w *Worker) lookUp(ctx context.Context, organization messages.Organization, token string, ids []string) (messages.OutcomesAnswer, error) {
+func (w *Worker) lookUp(ctx context.Context, organization messages.Organization, token string, question messages.OutcomesRequest) (messages.OutcomesAnswer, error) {
+	ids := question.CommandIDs
 	answer := messages.OutcomesAnswer{OrgHandle: organization.Handle}
 	var lanes []string
 	for _, class := range messages.Classes() {
@@ -40,6 +44,12 @@ func (w *Worker) lookUp(ctx context.Context, organization messages.Organization,
 	q.Queue(laneCursorsSQL, lanes).Query(func(rows pgx.Rows) error { return scanCursors(rows, cursors) })
 	if len(ids) > 0 {
 		q.Queue(loadOutcomesSQL, organization.Token, ids).Query(func(rows pgx.Rows) error { return scanOutcomes(rows, decided) })
+	}
+	if question.Jobs != nil {
+		q.Queue(loadJobsSQL, organization.Token, question.Jobs, messages.MaxJobs).Query(func(rows pgx.Rows) (err error) {
+			answer.Jobs, err = scanJobs(rows)
+			return err
+		})
 	}
 	q.Queue("commit")
 	if err := w.pool.SendBatch(ctx, &q).Close(); err != nil {
@@ -111,6 +121,29 @@ func scanOutcomes(rows pgx.Rows, decided map[string]messages.Decided) error {
 		decided[data.CommandID] = d
 	}
 	return rows.Err()
+}
+
+// scanJobs reads the counts of jobs, those of one job in a row.
+func scanJobs(rows pgx.Rows) ([]messages.JobOutcomes, error) {
+	jobs := []messages.JobOutcomes{}
+	var name, code string
+	var commands int64
+	var first, last time.Time
+	_, err := pgx.ForEachRow(rows, []any{&name, &code, &commands, &first, &last}, func() error {
+		if len(jobs) == 0 || jobs[len(jobs)-1].Job != name {
+			jobs = append(jobs, messages.JobOutcomes{Job: name, FirstDecidedAt: first, LastDecidedAt: last, Commands: map[string]int64{}})
+		}
+		job := &jobs[len(jobs)-1]
+		job.Commands[code] = commands
+		if first.Before(job.FirstDecidedAt) {
+			job.FirstDecidedAt = first
+		}
+		if last.After(job.LastDecidedAt) {
+			job.LastDecidedAt = last
+		}
+		return nil
+	})
+	return jobs, err
 }
 
 // loadedFailure is the failure that storedFailure wrote.

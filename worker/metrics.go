@@ -25,6 +25,7 @@ type metrics struct {
 	early        *prometheus.CounterVec
 	doubts       prometheus.Counter
 	questions    *prometheus.CounterVec
+	previews     *prometheus.CounterVec
 }
 
 func newMetrics(registerer prometheus.Registerer, w *Worker) *metrics {
@@ -50,6 +51,7 @@ func newMetrics(registerer prometheus.Registerer, w *Worker) *metrics {
 		reopens:    counter("reader_restarts_total", "Times a lane's consumer was made anew.", "class"),
 		early:      counter("early_purges_total", "Purges of applied commands inside the replay window, because the stream was nearly full.", "class"),
 		questions:  counter("outcome_requests_total", "Questions for outcomes, by result: answered, bad_request, unavailable (the database), ignored (the reply subject is no inbox).", "result"),
+		previews:   counter("preview_requests_total", "Questions for previews, by result, as outcome_requests_total has them.", "result"),
 		doubts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "connect_provider_commits_in_doubt_total", Help: "COMMITs that were not answered, so that the database had to be asked what happened.",
 		}),
@@ -78,9 +80,10 @@ func newMetrics(registerer prometheus.Registerer, w *Worker) *metrics {
 	}
 	for _, result := range []string{"answered", "bad_request", "unavailable", "ignored"} {
 		m.questions.WithLabelValues(result)
+		m.previews.WithLabelValues(result)
 	}
 	registerer.MustRegister(m.outcomes, m.repeats, m.batchSize, m.stageSeconds, m.retries, m.leases,
-		m.isolations, m.lost, m.reopens, m.early, m.doubts, m.questions, &lagCollector{worker: w})
+		m.isolations, m.lost, m.reopens, m.early, m.doubts, m.questions, m.previews, &lagCollector{worker: w})
 	return m
 }
 
@@ -90,15 +93,10 @@ func (m *metrics) decided(lane messages.Lane, decisions []decision) {
 	counts := map[string]int{}
 	repeats := 0
 	for i := range decisions {
-		switch d := &decisions[i]; {
-		case d.repeat:
+		if d := &decisions[i]; d.repeat {
 			repeats++
-		case d.outcome.Failure != nil:
-			counts[string(d.outcome.Failure.Code)]++
-		case d.outcome.Changed:
-			counts["connected"]++
-		default:
-			counts["unchanged"]++
+		} else {
+			counts[outcomeCode(&d.outcome)]++
 		}
 	}
 	for code, n := range counts {
@@ -108,6 +106,8 @@ func (m *metrics) decided(lane messages.Lane, decisions []decision) {
 }
 
 func (m *metrics) asked(result string) { m.questions.WithLabelValues(result).Inc() }
+
+func (m *metrics) previewed(result string) { m.previews.WithLabelValues(result).Inc() }
 
 // stages returns a function that is called at the end of each stage.
 func (m *metrics) stages(class messages.Class) func(stage string) {

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -25,41 +26,62 @@ const (
 	outcomesWaiting, outcomesWaitingBytes = 4000, 8 << 20
 )
 
-// outcomes answers who asks what became of commands: the worker's side of
-// messages.AskOutcomes. All workers share the questions.
+// outcomes is the service that answers who asks what became of commands, and what
+// would come of them: the worker's side of messages.AskOutcomes and
+// messages.AskPreviews. All workers share the questions.
 //
-// One question is answered at a time, on at most one connection, which the pool
-// has beyond those that the lanes need: however many ask, commands are decided.
+// Of each kind one question is answered at a time, on at most one connection,
+// which the pool has beyond those that the lanes need: however many ask, commands
+// are decided, and previews, which are more work, delay no outcome.
 type outcomes struct {
 	worker  *Worker
 	service micro.Service
+	kinds   []*questions
 
 	// ends when what is being read is to be given up
 	ctx    context.Context
 	giveUp context.CancelFunc
+}
+
+// questions are those of one kind.
+type questions struct {
+	of      *outcomes
+	subject string
+	asked   func(result string) // counts them
+	// look answers a question. An error that is no refusal is the database's.
+	look func(ctx context.Context, request micro.Request) (body []byte, err error)
 
 	mu      sync.Mutex // held while a question is answered
 	closed  bool
 	failing bool // the last look into the database failed
 }
 
+// refusal says what is wrong with a question.
+type refusal struct{ error }
+
 // answerOutcomes starts to answer questions. It needs the lanes' number.
 func (w *Worker) answerOutcomes() (*outcomes, error) {
 	o := &outcomes{worker: w}
 	o.ctx, o.giveUp = context.WithCancel(context.Background())
+	o.kinds = []*questions{
+		{of: o, subject: messages.OutcomesFilter, asked: w.metrics.asked, look: w.answerOutcomesQuestion},
+		{of: o, subject: messages.PreviewsFilter, asked: w.metrics.previewed, look: w.answerPreviewsQuestion},
+	}
 	var err error
 	o.service, err = micro.AddService(w.config.NATS, micro.Config{
 		Name: outcomesService, Version: outcomesVersion,
-		Description: "Tells what became of an organization's commands.",
+		Description: "Tells what became of an organization's commands, and what would come of others.",
 		Metadata:    map[string]string{"worker": w.config.Name, "release": w.config.Version},
 	})
-	if err == nil {
-		err = o.service.AddEndpoint("outcomes", o, micro.WithEndpointSubject(messages.OutcomesFilter),
-			micro.WithEndpointPendingLimits(outcomesWaiting, outcomesWaitingBytes))
+	for i, name := range []string{"outcomes", "previews"} {
+		if err == nil {
+			err = o.service.AddEndpoint(name, o.kinds[i], micro.WithEndpointSubject(o.kinds[i].subject),
+				micro.WithEndpointPendingLimits(outcomesWaiting, outcomesWaitingBytes))
+		}
 	}
 	if err != nil {
 		o.close()
-		return nil, fmt.Errorf("answer on %s: %w", messages.OutcomesFilter, err)
+		return nil, fmt.Errorf("answer on %s and %s: %w", messages.OutcomesFilter, messages.PreviewsFilter, err)
 	}
 	return o, nil
 }
@@ -73,59 +95,74 @@ func (o *outcomes) stop() {
 	}
 }
 
-// close waits for the answer at hand, a second at most. Nothing uses the
+// close waits for the answers at hand, a second at most. Nothing uses the
 // database afterwards.
 func (o *outcomes) close() {
 	o.stop()
 	timer := time.AfterFunc(time.Second, o.giveUp)
 	defer timer.Stop()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.closed = true
+	for _, q := range o.kinds {
+		q.mu.Lock()
+		q.closed = true
+		q.mu.Unlock()
+	}
 	o.giveUp()
 }
 
 // Handle implements micro.Handler.
-func (o *outcomes) Handle(request micro.Request) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.worker.metrics.asked(o.answer(request))
+func (q *questions) Handle(request micro.Request) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.asked(q.answer(request))
 }
 
 // answer answers one question and returns how that went, as the metric has it.
-func (o *outcomes) answer(request micro.Request) (result string) {
+func (q *questions) answer(request micro.Request) (result string) {
 	if !messages.IsInbox(request.Reply()) {
 		// The asker chooses where the answer goes, the worker's permissions let
 		// it through: it would stand in the events stream, or purge one.
-		o.worker.logger.Debug("question for outcomes ignored: its reply subject is no inbox", zap.String("subject", request.Subject()))
+		q.of.worker.logger.Debug("question ignored: its reply subject is no inbox", zap.String("subject", request.Subject()))
 		return "ignored"
 	}
-	if o.closed {
+	if q.closed {
 		return refuse(request, "503", "This worker is ending; ask again.")
 	}
-	organization, token, err := messages.ParseOutcomesSubject(request.Subject())
-	if err != nil {
-		return refuse(request, "400", err.Error())
-	}
-	ids, err := messages.DecodeOutcomesRequest(request.Data())
-	if err != nil {
-		return refuse(request, "400", err.Error())
-	}
-	ctx, cancel := context.WithTimeout(o.ctx, outcomesTimeout)
+	ctx, cancel := context.WithTimeout(q.of.ctx, outcomesTimeout)
 	defer cancel()
-	answer, err := o.worker.lookUp(ctx, organization, token, ids)
-	o.note(err)
+	body, err := q.look(ctx, request)
+	var refused *refusal
+	if errors.As(err, &refused) {
+		return refuse(request, "400", err.Error())
+	}
+	q.note(err)
 	if err != nil {
 		return refuse(request, "503", "The database can't be read now; ask again in a moment.")
-	}
-	body, err := answer.Encode(int(o.worker.config.NATS.MaxPayload()))
-	if err != nil {
-		return refuse(request, "400", err.Error())
 	}
 	if err := request.Respond(body); err != nil {
 		return "unavailable"
 	}
 	return "answered"
+}
+
+// answerOutcomesQuestion answers what became of commands.
+func (w *Worker) answerOutcomesQuestion(ctx context.Context, request micro.Request) ([]byte, error) {
+	organization, token, err := messages.ParseOutcomesSubject(request.Subject())
+	if err != nil {
+		return nil, &refusal{err}
+	}
+	question, err := messages.DecodeOutcomesRequest(request.Data())
+	if err != nil {
+		return nil, &refusal{err}
+	}
+	answer, err := w.lookUp(ctx, organization, token, question)
+	if err != nil {
+		return nil, err
+	}
+	body, err := answer.Encode(int(w.config.NATS.MaxPayload()))
+	if err != nil {
+		return nil, &refusal{err}
+	}
+	return body, nil
 }
 
 // refuse sends an error: with the code 503 it is worth asking again.
@@ -138,12 +175,12 @@ func refuse(request micro.Request, code, sentence string) (result string) {
 }
 
 // note logs the first failure of several, and their end.
-func (o *outcomes) note(err error) {
-	switch {
-	case err != nil && !o.failing:
-		o.worker.logger.Warn("questions for outcomes can't be answered", zap.Error(err))
-	case err == nil && o.failing:
-		o.worker.logger.Info("questions for outcomes are answered again")
+func (q *questions) note(err error) {
+	switch subject := zap.String("subject", q.subject); {
+	case err != nil && !q.failing:
+		q.of.worker.logger.Warn("questions can't be answered", subject, zap.Error(err))
+	case err == nil && q.failing:
+		q.of.worker.logger.Info("questions are answered again", subject)
 	}
-	o.failing = err != nil
+	q.failing = err != nil
 }

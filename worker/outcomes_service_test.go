@@ -39,7 +39,8 @@ func TestOutcomesAreADiscoverableService(t *testing.T) {
 	}
 	infos := gather[micro.Info](s, "$SRV.INFO.telephony-outcomes")
 	if len(infos) != 2 || infos[0].Description == "" || infos[0].Metadata["worker"] != t.Name() || infos[0].Metadata["release"] != "test" ||
-		len(infos[0].Endpoints) != 1 || infos[0].Endpoints[0].Subject != messages.OutcomesFilter || infos[0].Endpoints[0].QueueGroup == "" {
+		len(infos[0].Endpoints) != 2 || infos[0].Endpoints[0].Subject != messages.OutcomesFilter || infos[0].Endpoints[0].QueueGroup == "" ||
+		infos[0].Endpoints[1].Subject != messages.PreviewsFilter || infos[0].Endpoints[1].QueueGroup == "" {
 		t.Errorf("INFO: %+v", infos)
 	}
 	// a request is counted after it is answered

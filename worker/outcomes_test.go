@@ -248,7 +248,7 @@ func TestCursorsAreReadBeforeOutcomes(t *testing.T) {
 			lane := messages.Lane{Class: messages.Interactive, Number: messages.Partition("acme", testLanes)}.String()
 			s.platform(`update connect_provider.lanes set stream_created = 1, generation = 1, cursor = 1, cursor_time = 1 where lane = $1`, lane)
 			lookUp := func() (messages.OutcomesAnswer, error) {
-				return d.w.lookUp(ctx, organizationOf(t, "acme"), "acme", []string{"a"})
+				return d.w.lookUp(ctx, organizationOf(t, "acme"), "acme", messages.OutcomesRequest{CommandIDs: []string{"a"}})
 			}
 			if _, err := lookUp(); err != nil { // prepares the statements
 				t.Fatal(err)

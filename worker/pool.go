@@ -24,9 +24,9 @@ func NewPool(ctx context.Context, databaseURL string, inFlight int, configure ..
 	if err != nil {
 		return nil, fmt.Errorf("database URL: %w", err)
 	}
-	// the batches, four for leases, ownership checks, doubts and upkeep, and one
-	// for questions about outcomes
-	config.MaxConns = max(config.MaxConns, int32(inFlight*len(messages.Classes())+5))
+	// the batches, four for leases, ownership checks, doubts and upkeep, one for
+	// questions about outcomes and one for previews
+	config.MaxConns = max(config.MaxConns, int32(inFlight*len(messages.Classes())+6))
 	config.ConnConfig.ConnectTimeout = 10 * time.Second
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = "connect-provider"

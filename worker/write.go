@@ -44,6 +44,7 @@ func write(ctx context.Context, conn *pgx.Conn, move cursorMove, s *state, decis
 		return err
 	}
 	queueDeadLetters(&q, move, decisions)
+	queueJobs(&q, decisions)
 	outbox.Append(&q, move.lane, rows)
 	commitCursor(&q, move)
 	err := conn.SendBatch(ctx, &q).Close()

@@ -63,9 +63,20 @@ func batchAck(data []byte, stream string, size int) (last uint64, err error) {
 	case err != nil:
 		return 0, fmt.Errorf("%s's answer: %w", stream, err)
 	case ack.Error != nil:
-		return 0, fmt.Errorf("%s refused a batch: %s (%d)", stream, ack.Error.Description, ack.Error.Code)
+		return 0, &batchRefused{stream: stream, code: ack.Error.Code, description: ack.Error.Description}
 	case ack.Stream != stream || ack.Size != size:
 		return 0, fmt.Errorf("%s's answer names stream %q and %d messages of %d", stream, ack.Stream, ack.Size, size)
 	}
 	return ack.Sequence, nil
+}
+
+// batchRefused is a stream's answer that it has stored nothing of a batch.
+type batchRefused struct {
+	stream      string
+	code        int
+	description string
+}
+
+func (r *batchRefused) Error() string {
+	return fmt.Sprintf("%s refused a batch: %s (%d)", r.stream, r.description, r.code)
 }

@@ -9,6 +9,9 @@
 //   - publish (publish.go): publishes one command and, with --wait, tells its
 //     outcome (outcome.go): from its event, or, of a repeat, which has none,
 //     from what the workers remember (inquiry.go).
+//   - onboard (onboard.go): connects the numbers of a file; the work is package
+//     cmd/internal/onboard's, over NATS (onboard_platform.go), with its progress
+//     shown (onboard_progress.go). list and show (onboard_jobs.go) tell of past jobs.
 //   - watch (watch.go): shows outcome events as they come (watch_printer.go), and
 //     those of the past. event_reader.go reads them through whatever happens.
 //   - pause, resume (pause.go, resume.go): stop deciding an organization's or a

@@ -12,7 +12,7 @@ import (
 	"connect-provider/cmd/internal/program"
 )
 
-// The exit codes of publish --wait beyond program's 0, 1 and 2.
+// The exit codes of publish --wait and others beyond program's 0, 1 and 2.
 const (
 	// exitFailed says that the command was decided and failed with a reason.
 	exitFailed = 3
@@ -23,12 +23,13 @@ const (
 
 const description = `Runs connect-provider on this machine, and talks to one anywhere.
 
-Exit codes: 0 done (publish --wait: connected), 1 failure (demo: a promise was broken), 2 wrong command line or configuration, publish --wait: 3 the command failed, 4 it is not decided yet, dead-letters redrive: 3 some were refused or failed, 4 some are not decided yet, skip: 4 it has not taken effect yet, 130 or 143 aborted by a second signal.`
+Exit codes: 0 done (publish --wait, onboard: connected), 1 failure (demo: a promise was broken), 2 wrong command line or configuration, publish --wait: 3 the command failed, 4 it is not decided yet, onboard: 3 some rows failed, 4 some are undecided, dead-letters redrive: 3 some were refused or failed, 4 some are not decided yet, skip: 4 it has not taken effect yet, 130 or 143 aborted by a second signal.`
 
 type commandLine struct {
 	Demo        demoCommand        `cmd:"" help:"Show the whole system at work, on this machine, in a temporary directory."`
 	Dev         devCommand         `cmd:"" help:"Run the whole system on this machine until interrupted, for development."`
 	Publish     publishCommand     `cmd:"" help:"Publish one command; with --wait, tell its outcome."`
+	Onboard     onboardCommand     `cmd:"" help:"Connect the numbers of a file, and tell of each row what became of it."`
 	Watch       watchCommand       `cmd:"" help:"Show outcome events, those to come and those of the past."`
 	Status      statusCommand      `cmd:"" help:"Tell the state of a whole system, or the history of a command or a phone number."`
 	DeadLetters deadLettersCommand `cmd:"" name:"dead-letters" help:"List, show, redrive and discard messages that nobody could act on."`
@@ -52,6 +53,7 @@ type command interface {
 // process is what a command works with.
 type process struct {
 	stdout  io.Writer
+	stderr  io.Writer // for progress; logs go through logger
 	logger  *zap.Logger
 	secrets *program.Secrets
 }
@@ -82,5 +84,5 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer, secre
 	if err != nil {
 		return err
 	}
-	return selected.run(ctx, process{stdout: stdout, logger: logger, secrets: secrets})
+	return selected.run(ctx, process{stdout: stdout, stderr: stderr, logger: logger, secrets: secrets})
 }

@@ -58,15 +58,15 @@ func attackOnce(ctx context.Context, o options, stdout, stderr io.Writer) error 
 		progress = io.Discard
 	}
 	r, err := attackWith(ctx, o, dir, progress)
-	if err != nil {
-		return errors.Join(err, remove())
-	}
 	report(stdout, o, r)
-	if len(r.findings) > 0 {
+	switch {
+	case len(r.findings) > 0:
 		fmt.Fprintf(stdout, "\n%s\nreplay with: go run ./deploy/chaos %s\n", r.story, o.replay())
-		return errors.Join(errFound, remove())
+		err = errFound
+	case err != nil:
+		err = fmt.Errorf("%w\nreplay with: go run ./deploy/chaos %s", err, o.replay())
 	}
-	return remove()
+	return errors.Join(err, remove())
 }
 
 // workingDir makes the directory of a run, in which Postgres' account can work.
@@ -74,40 +74,52 @@ func workingDir(o options) (dir string, remove func() error, err error) {
 	if o.Keep == "" {
 		return local.TempDir("connect-provider-chaos")
 	}
-	if err := os.MkdirAll(o.Keep, 0o755); err != nil {
-		return "", nil, err
+	dir, err = filepath.Abs(filepath.Join(o.Keep, fmt.Sprintf("seed-%d", o.Seed)))
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(dir), 0o755)
 	}
-	dir, err = filepath.Abs(o.Keep)
-	return dir, func() error { return nil }, err
+	if err == nil {
+		err = os.Mkdir(dir, 0o755)
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("--keep needs a directory that has nothing of this seed yet: %w", err)
+	}
+	return dir, func() error { return nil }, nil
 }
 
 // attackWith plays acts until the options are satisfied, or something is found.
-// Nothing keeps running when it returns.
+// Also with an error the result tells what was done and found until then. It
+// ends what it has started.
 func attackWith(ctx context.Context, o options, dir string, progress io.Writer) (r *result, err error) {
+	r = &result{}
 	t := &attempt{options: o, random: rand.New(rand.NewPCG(o.Seed, 1)), journal: arena.NewJournal(progress)}
 	t.platform = load.NewPlatform(o.Organizations)
 	t.source = load.NewSource(t.random, t.platform)
-	t.judge = judge.New(t.platform)
+	t.judge = judge.New(t.platform, o.Lanes)
 	t.journal.Say("seed %d", o.Seed)
 	t.arena, err = arena.Start(ctx, t.journal, t.platform, arena.Options{
 		Dir: dir, Binary: o.Binary, Workers: o.Workers, Gateways: o.Gateways, Lanes: o.Lanes, Lease: o.Lease, Intent: t.source.Intent,
 	})
+	if errors.Is(err, arena.ErrNoStart) {
+		r.act, r.findings = "the start", []judge.Finding{{Kind: judge.Unsettled, Text: err.Error()}}
+		r.story = err.Error()
+		return r, nil
+	}
 	if err != nil {
-		return nil, fmt.Errorf("start the system: %w", err)
+		return r, fmt.Errorf("start the system: %w", err)
 	}
 	defer func() { err = errors.Join(err, t.arena.Close()) }()
-	r = &result{}
-	began := time.Now()
 	kinds, err := o.kinds()
 	if err != nil {
-		return nil, err
+		return r, err
 	}
+	began := time.Now()
+	defer func() { r.took, r.tally, r.done = time.Since(began), t.judge.Tally(), t.journal.Tally() }()
 	for len(r.findings) == 0 && !(t.acts >= o.Rounds*len(kinds) && t.satisfied(time.Since(began))) {
 		if err := t.play(ctx, t.next(kinds), r); err != nil {
-			return nil, err
+			return r, err
 		}
 	}
-	r.took, r.tally, r.done = time.Since(began), t.judge.Tally(), t.journal.Tally()
 	return r, nil
 }
 
@@ -116,7 +128,7 @@ func (t *attempt) satisfied(elapsed time.Duration) bool {
 	done := t.journal.Tally()
 	kills := done["kills of workers"] + done["kills of NATS"] + done["kills of Postgres"]
 	return elapsed >= t.options.Duration && t.judge.Tally().Messages >= t.options.Commands && kills >= t.options.Kills &&
-		done["pauses of workers for three leases"] >= t.options.Pauses && done["connections cut during COMMIT"] >= t.options.Commits
+		done["pauses of workers for three leases"] >= t.options.Pauses && done["COMMITs in doubt that were settled"] >= t.options.Commits
 }
 
 // newNumbers is how many numbers each organization gets before an act.

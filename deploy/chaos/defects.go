@@ -1,13 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -22,6 +22,7 @@ type verdict struct {
 	act    string        // that caught it, "" if none did
 	kinds  string        // of the findings
 	first  string        // finding
+	acts   string        // kinds that were played
 }
 
 // judgeTheJudge plants defects, one after another, and attacks each with one
@@ -34,9 +35,13 @@ func judgeTheJudge(ctx context.Context, o options, stdout, stderr io.Writer) err
 	var verdicts []verdict
 	missed := 0
 	for _, d := range defects {
+		fmt.Fprintf(stderr, "%s: %s\n", d.Name, d.Breaks)
 		v, err := plant(ctx, d, o, stderr)
 		if err != nil {
-			return fmt.Errorf("%s: %w", d.Name, err)
+			if ctx.Err() != nil {
+				break
+			}
+			fmt.Fprintf(stderr, "%s: the attack failed: %v\n", d.Name, err)
 		}
 		verdicts = append(verdicts, v)
 		if v.act == "" {
@@ -54,6 +59,8 @@ func judgeTheJudge(ctx context.Context, o options, stdout, stderr io.Writer) err
 // plant attacks a build with a defect, seed after seed.
 func plant(ctx context.Context, d defect.Defect, o options, progress io.Writer) (v verdict, err error) {
 	v.defect = d
+	o.Acts = cmp.Or(o.Acts, d.Acts)
+	v.acts = o.Acts
 	for v.seeds < o.Seeds && v.act == "" {
 		if err := plantOnce(ctx, d, o, &v, progress); err != nil {
 			return v, err
@@ -85,13 +92,10 @@ func plantOnce(ctx context.Context, d defect.Defect, o options, v *verdict, prog
 		progress = io.Discard
 	}
 	r, err := attackWith(ctx, o, dir, progress)
-	if err != nil {
-		return err
-	}
 	v.seeds++
 	v.took += r.took
 	if len(r.findings) == 0 {
-		return nil
+		return err
 	}
 	v.act, v.first = r.act, r.findings[0].String()
 	kinds := map[string]int{}
@@ -100,6 +104,7 @@ func plantOnce(ctx context.Context, d defect.Defect, o options, v *verdict, prog
 	}
 	v.kinds = list(kinds)
 	fmt.Fprintf(progress, "%s\n", r.story)
+	// one that hangs must not be taken for a failed attack
 	return nil
 }
 
@@ -113,13 +118,10 @@ func (v verdict) String() string {
 // table prints the verdicts.
 func table(out io.Writer, verdicts []verdict) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "defect\tcaught in\tseeds\tseconds\tfindings")
+	fmt.Fprintln(w, "defect\tcaught in\tseeds\tseconds\tfindings\tof acts")
 	for _, v := range verdicts {
-		act := strings.TrimSpace(v.act)
-		if act == "" {
-			act = "NOT CAUGHT"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\n", v.defect.Name, act, v.seeds, int(v.took.Round(time.Second).Seconds()), v.kinds)
+		act := cmp.Or(v.act, "NOT CAUGHT")
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\n", v.defect.Name, act, v.seeds, int(v.took.Round(time.Second).Seconds()), v.kinds, v.acts)
 	}
 	_ = w.Flush() // to where the lines before went
 }

@@ -18,13 +18,13 @@ Exit codes: 0 everything is as it must be, 1 the attack itself could not be carr
 // options are the command line.
 type options struct {
 	Seed     uint64        `help:"Where randomness begins; 0: anywhere. It is printed."`
-	Duration time.Duration `default:"2m" help:"How long to go on, at least to the end of an act."`
-	Acts     string        `default:"all" placeholder:"NAME,…" help:"Which kinds of acts: ${acts}."`
+	Duration time.Duration `default:"2m" help:"How long to go on, and then to the end of an act."`
+	Acts     string        `placeholder:"NAME,…" help:"Which kinds of acts (all): ${acts}. With --defects: for each the kinds that it is expected to show in, unless given; all: every kind."`
 	Rounds   int           `help:"Go on until each kind of act was played so often."`
 	Commands int           `help:"Go on until so many commands were judged."`
 	Kills    int           `help:"Go on until there were so many kills of workers, NATS and Postgres."`
 	Pauses   int           `help:"Go on until so many workers were paused for three leases."`
-	Commits  int           `help:"Go on until so many connections were cut during COMMIT."`
+	Commits  int           `help:"Go on until so many batches had their connection cut during COMMIT, and found out what became of it."`
 
 	CommandsPerAct int           `default:"1500" help:"Commands in an act."`
 	Attacks        int           `default:"8" help:"Attacks in an act, about."`
@@ -43,17 +43,18 @@ type options struct {
 	Seeds   int    `default:"5" help:"With --defects: how many seeds a defect may take."`
 }
 
+// acts tells what kinds of acts there are.
 func (options) acts() string {
 	var names []string
 	for _, k := range attack.Kinds() {
-		names = append(names, k.Name)
+		names = append(names, fmt.Sprintf("%s (%s)", k.Name, k.About))
 	}
 	return strings.Join(names, ", ")
 }
 
 // kinds returns the kinds of acts to play.
 func (o *options) kinds() ([]attack.Kind, error) {
-	if o.Acts == "all" {
+	if o.Acts == "" || o.Acts == "all" {
 		return attack.Kinds(), nil
 	}
 	return attack.Find(o.Acts)
@@ -74,6 +75,9 @@ func (o *options) check() error {
 		if n < 1 {
 			return fmt.Errorf("--%s %d: give at least 1", name, n)
 		}
+	}
+	if o.Attacks < 0 || o.Length <= 0 {
+		return fmt.Errorf("--attacks %d, --length %s: give at least 0, and more than 0", o.Attacks, o.Length)
 	}
 	if o.Lease < time.Second {
 		return fmt.Errorf("--lease %s: the service takes a second or more", o.Lease)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -39,5 +40,5 @@ func list(counts map[string]int) string {
 // replay is the command line that draws the same acts again.
 func (o *options) replay() string {
 	return fmt.Sprintf("--seed %d --duration %s --acts %s --rounds %d --commands %d --kills %d --pauses %d --commits %d --commands-per-act %d --attacks %d --length %s --organizations %d --workers %d --gateways %d --lanes %d --lease %s",
-		o.Seed, o.Duration, o.Acts, o.Rounds, o.Commands, o.Kills, o.Pauses, o.Commits, o.CommandsPerAct, o.Attacks, o.Length, o.Organizations, o.Workers, o.Gateways, o.Lanes, o.Lease)
+		o.Seed, o.Duration, cmp.Or(o.Acts, "all"), o.Rounds, o.Commands, o.Kills, o.Pauses, o.Commits, o.CommandsPerAct, o.Attacks, o.Length, o.Organizations, o.Workers, o.Gateways, o.Lanes, o.Lease)
 }

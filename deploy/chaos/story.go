@@ -59,8 +59,19 @@ func (t *attempt) story(f judge.Finding, played *arena.Played) []arena.Entry {
 	lane := t.laneStory(f.Lane, from, to)
 	lines := append(append(own, lane...), t.journal.Between(from, to)...)
 	slices.SortStableFunc(lines, byTime)
-	if len(lines) > mostLines {
-		lines = append(lines[:mostLines-1], arena.Entry{At: lines[mostLines].At, What: fmt.Sprintf("… and %d more", len(lines)-mostLines+1)})
+	return shorten(lines)
+}
+
+// shorten leaves out what is furthest from the command's own way.
+func shorten(lines []arena.Entry) []arena.Entry {
+	left := len(lines) - mostLines
+	for i := 0; i < len(lines) && left > 0; {
+		if strings.HasPrefix(lines[i].What, "* ") {
+			i++
+			continue
+		}
+		lines = slices.Delete(lines, i, i+1)
+		left--
 	}
 	return lines
 }

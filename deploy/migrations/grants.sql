@@ -26,6 +26,7 @@ grant select on connect_provider.pauses to connect_provider_worker;
 grant select, insert, delete on connect_provider.purge_marks to connect_provider_worker;
 grant select, insert, delete on connect_provider.inbox to connect_provider_worker;
 grant select, insert, delete on connect_provider.dead_letters to connect_provider_worker;
+grant select, insert, update, delete on connect_provider.job_outcomes to connect_provider_worker;
 -- Pruning locks the rows that it removes, and a lock takes the right to change
 -- some column: here one that decides nothing.
 grant update (decided_at) on connect_provider.inbox to connect_provider_worker;
@@ -53,6 +54,7 @@ grant select on connect_provider.pauses to connect_provider_reader;
 grant select on connect_provider.purge_marks to connect_provider_reader;
 grant select on connect_provider.inbox to connect_provider_reader;
 grant select on connect_provider.dead_letters to connect_provider_reader;
+grant select on connect_provider.job_outcomes to connect_provider_reader;
 
 -- The operator is a reader (roles.sql) that can pause, skip a command that
 -- holds its lane, redrive or discard dead letters, and make and revoke tokens: it

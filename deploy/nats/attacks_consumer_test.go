@@ -128,6 +128,8 @@ func consumerAttacks() []attack {
 			c.overhear("_INBOX.>")
 			c.send("telephony.outcomes."+globex, c.NewInbox(), nil, nil)
 			c.send("telephony.outcomes."+acme, c.NewInbox(), nil, nil)
+			c.send("telephony.previews."+globex, c.NewInbox(), nil, nil)
+			c.send("telephony.previews."+acme, c.NewInbox(), nil, nil)
 		}, wants: func(_ context.Context, _ *world, c *client) error {
 			c.mu.Lock()
 			defer c.mu.Unlock()

@@ -31,7 +31,7 @@ func platformAttacks() []attack {
 
 		publishesAnywhere(access.Operator, slices.Concat(stored, events)...),
 		destroys(access.Operator),
-		misdirects(access.Operator, messages.Classes(), commandSubject(messages.Interactive, acme), commandSubject(messages.Bulk, acme), "telephony.outcomes."+acme,
+		misdirects(access.Operator, messages.Classes(), commandSubject(messages.Interactive, acme), commandSubject(messages.Bulk, acme), "telephony.outcomes."+acme, "telephony.previews."+acme,
 			"$JS.telephony.API.INFO", "$JS.telephony.API.STREAM.NAMES", "$JS.telephony.API.STREAM.INFO.TELEPHONY_EVENTS",
 			"$JS.telephony.API.CONSUMER.INFO.TELEPHONY_EVENTS."+consumerOf(acme), "$SRV.PING"),
 

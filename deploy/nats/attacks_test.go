@@ -212,11 +212,13 @@ func producerAttacks() []attack {
 		{user: user, what: "have an outcome stored as something", may: own, do: func(_ context.Context, _ *world, c *client) {
 			for _, target := range targets() {
 				c.send("telephony.outcomes."+globex, target, nil, nil)
+				c.send("telephony.previews."+globex, target, nil, nil)
 			}
 		}},
 		{user: user, what: "ask for another's outcomes", do: func(_ context.Context, _ *world, c *client) {
 			c.overhear("_INBOX.>")
-			for _, subject := range []string{"telephony.outcomes." + acme, "telephony.trusted.outcomes." + acme, "telephony.outcomes.*", "telephony.outcomes"} {
+			for _, subject := range []string{"telephony.outcomes." + acme, "telephony.trusted.outcomes." + acme, "telephony.outcomes.*", "telephony.outcomes",
+				"telephony.previews." + acme, "telephony.trusted.previews." + acme, "telephony.previews.*"} {
 				c.send(subject, c.NewInbox(), nil, nil)
 			}
 		}},
@@ -286,6 +288,7 @@ func (w *world) work(ctx context.Context, user string) {
 	role, token, _ := strings.Cut(user, "@")
 	if role == "producer" {
 		_, _ = c.ask(ctx, "telephony.outcomes."+token, nil, nil)
+		_, _ = c.ask(ctx, "telephony.previews."+token, nil, nil)
 		_, _ = c.ask(ctx, commandSubject(messages.Interactive, token), word(token), nil)
 		return
 	}

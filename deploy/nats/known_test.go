@@ -25,6 +25,8 @@ func TestWhoExistsIsNotTold(t *testing.T) {
 			func(token string) request { return request{commandSubject(messages.Bulk, token), "x"} },
 			func(token string) request { return request{"telephony.outcomes." + token, nil} },
 			func(token string) request { return request{"telephony.trusted.outcomes." + token, nil} },
+			func(token string) request { return request{"telephony.previews." + token, nil} },
+			func(token string) request { return request{"telephony.trusted.previews." + token, nil} },
 		},
 	}
 	for _, api := range []string{"$JS.API.", "$JS.telephony.API."} {

@@ -178,6 +178,13 @@ func organizationNeeds(token string) []need {
 			}
 			return err
 		}},
+		{producer, "ask for previews", func(ctx context.Context, _ *world, c *client) error {
+			answer, err := c.ask(ctx, "telephony.previews."+token, nil, nil)
+			if err == nil && string(answer.Data) != word(token) {
+				err = fmt.Errorf("the answer is %q", answer.Data)
+			}
+			return err
+		}},
 		{producer, "publish bulk commands as a batch", func(ctx context.Context, _ *world, c *client) error {
 			return c.batch(ctx, commandSubject(messages.Bulk, token), 20)
 		}},
@@ -264,7 +271,7 @@ func readTwo(ctx context.Context, consumer jetstream.Consumer, token string) err
 func gatewayNeeds() []need {
 	return []need{
 		publishes(access.Gateway, messages.Interactive),
-		asksOutcomes(access.Gateway),
+		asks(access.Gateway, "outcomes"),
 		// as cmd/internal/gateway does it; cmd/connect-provider has a test with a real one
 		{access.Gateway, "follow the interactive lanes' events", withStreams(func(ctx context.Context, _ *world, js jetstream.JetStream) error {
 			stream, err := js.Stream(ctx, messages.Interactive.Stream())
@@ -289,7 +296,7 @@ func operatorNeeds() []need {
 	return []need{
 		publishes(access.Operator, messages.Interactive),
 		publishes(access.Operator, messages.Bulk),
-		asksOutcomes(access.Operator),
+		asks(access.Operator, "outcomes"), asks(access.Operator, "previews"),
 		ordered(access.Operator, messages.Interactive.Stream()),
 		ordered(access.Operator, messages.EventsStream),
 		{access.Operator, "wake the workers", func(ctx context.Context, w *world, c *client) error {
@@ -393,9 +400,9 @@ func publishes(user string, class messages.Class) need {
 	})}
 }
 
-func asksOutcomes(user string) need {
-	return need{user, "ask for outcomes of any organization", func(ctx context.Context, _ *world, c *client) error {
-		answer, err := c.ask(ctx, "telephony.outcomes."+dotted, nil, nil)
+func asks(user, kind string) need {
+	return need{user, "ask for " + kind + " of any organization", func(ctx context.Context, _ *world, c *client) error {
+		answer, err := c.ask(ctx, "telephony."+kind+"."+dotted, nil, nil)
 		if err == nil && string(answer.Data) != word(dotted) {
 			err = fmt.Errorf("the answer is %q", answer.Data)
 		}

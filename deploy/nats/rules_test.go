@@ -257,6 +257,7 @@ func intruders() map[string][]string {
 		acme: {
 			"telephony.commands." + globex + ".connect-provider", "telephony.commands.*.connect-provider",
 			"telephony.bulk." + globex + ".connect-provider", "telephony.outcomes." + globex, "telephony.outcomes.*",
+			"telephony.previews." + globex, "telephony.previews.*", "telephony.trusted.previews." + acme,
 			"telephony.commands.7." + acme + ".connect-provider", "telephony.events.c0." + acme + ".provider-connected", "telephony.>",
 			"telephony.trusted.commands." + acme, "telephony.trusted.bulk." + acme, "telephony.trusted.outcomes." + acme,
 			"telephony.trusted.api.STREAM.INFO.TELEPHONY_EVENTS", "telephony.trusted.next.TELEPHONY_EVENTS.x", "telephony.workers", "$SRV.PING",

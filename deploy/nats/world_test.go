@@ -288,16 +288,18 @@ func (w *world) serveOutcomes() error {
 	if err != nil {
 		return err
 	}
-	err = service.AddEndpoint("outcomes", micro.HandlerFunc(func(r micro.Request) {
-		_, token, _ := strings.Cut(r.Subject(), "telephony.outcomes.")
-		if token == "settled" {
-			w.answered <- struct{}{}
-			return
+	for _, kind := range []string{"outcomes", "previews"} {
+		err = service.AddEndpoint(kind, micro.HandlerFunc(func(r micro.Request) {
+			_, token, _ := strings.Cut(r.Subject(), "telephony."+kind+".")
+			if token == "settled" {
+				w.answered <- struct{}{}
+				return
+			}
+			_ = r.Respond([]byte(word(token))) // who does not get it says so
+		}), micro.WithEndpointSubject("telephony."+kind+".*"))
+		if err != nil {
+			return err
 		}
-		_ = r.Respond([]byte(word(token))) // who does not get it says so
-	}), micro.WithEndpointSubject("telephony.outcomes.*"))
-	if err != nil {
-		return err
 	}
 	if err := served.Flush(); err != nil {
 		return err

@@ -21,6 +21,7 @@ var tables = []string{
 	"connect_provider.connections",
 	"connect_provider.dead_letters",
 	"connect_provider.inbox",
+	"connect_provider.job_outcomes",
 	"connect_provider.lanes",
 	"connect_provider.outbox",
 	"connect_provider.pauses",
@@ -47,7 +48,7 @@ func may(role, table string) []string {
 			return nil
 		case "connect_provider.lanes", "connect_provider.connections":
 			return []string{"select", "insert", "update"}
-		case "connect_provider.workers":
+		case "connect_provider.workers", "connect_provider.job_outcomes":
 			return []string{"select", "insert", "update", "delete"}
 		case "connect_provider.outbox", "connect_provider.purge_marks":
 			return []string{"select", "insert", "delete"}

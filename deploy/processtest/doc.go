@@ -12,6 +12,10 @@
 //     repeated with its key until it has its outcome, every number is connected
 //     once and every event is once in the stream. CONNECT_TEST_REQUESTS says how
 //     many requests.
+//   - onboard_test.go: a file is predicted, then run by connectctl, which is killed
+//     ten times at random moments, its state file lost or cut now and then, and a
+//     worker, NATS and Postgres killed in between. In the end each row is reported
+//     once, as the database has it and as it was predicted.
 //   - memory_test.go: what one worker keeps resident at full load.
 //   - trace_test.go: spans reach a collector at the latest when the worker
 //     ends, and a command's trace context reaches its event past a kill.

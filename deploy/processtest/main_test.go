@@ -65,7 +65,7 @@ func build() (err error) {
 	}
 	// what the program is made of is no part of this test binary: looking at it
 	// tells Go's test cache that the result depends on it
-	for _, part := range []string{"cmd", "messages", "outbox", "worker", "deploy/migrations"} {
+	for _, part := range []string{"cmd", "messages", "outbox", "worker", "deploy/migrations", "deploy/local", "deploy/demo", "deploy/nats", "deploy/credentials"} {
 		err := filepath.WalkDir(filepath.Join("../..", part), func(path string, _ fs.DirEntry, err error) error {
 			if err == nil {
 				_, err = os.Stat(path)
@@ -77,7 +77,8 @@ func build() (err error) {
 		}
 	}
 	built.path = filepath.Join(dir, "connect-provider")
-	if out, err := exec.Command("go", "build", "-o", built.path, "connect-provider/cmd/connect-provider").CombinedOutput(); err != nil {
+	// connectctl stands beside it
+	if out, err := exec.Command("go", "build", "-o", dir, "connect-provider/cmd/connect-provider", "connect-provider/cmd/connectctl").CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return nil

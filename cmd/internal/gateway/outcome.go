@@ -9,8 +9,12 @@ import (
 )
 
 // answeredBy reports whether an outcome is that of a call: one under its id with
-// the same content. (Of metadata and org_handle a call has none.)
+// the same content. Outcomes don't tell whether a command named its organization
+// once more, in org_handle. A call never does, so a mismatch is not its own.
 func (c *call) answeredBy(data *messages.EventData) bool {
+	if data.Error != nil && data.Error.Code == messages.OrganizationMismatch {
+		return false
+	}
 	return data.BridgeSlug == c.command.BridgeSlug && data.PhoneNumber == c.command.PhoneNumber &&
 		data.ProviderConfigID != nil && *data.ProviderConfigID == c.command.ProviderConfigID
 }

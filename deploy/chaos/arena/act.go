@@ -1,11 +1,8 @@
 package arena
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -54,51 +51,24 @@ func (a *Arena) Play(ctx context.Context, act Act) (*Played, error) {
 	if err := a.set(ctx, act.Settings); err != nil {
 		return nil, err
 	}
-	if act.Steady {
-		if err := a.awaitShares(ctx); err != nil {
-			return nil, err
-		}
-	}
 	before, err := a.epochs(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p := &Played{Began: time.Now()}
-	stalled := a.watchMachine(ctx)
+	logs := a.markLogs()
 	a.wentBack.Store(false)
-	a.published = make(chan struct{})
-
-	asking, stopAsking := context.WithCancel(ctx)
-	var askers sync.WaitGroup
-	askers.Go(func() { a.Producers.ask(asking) })
-	failed := make(chan error, len(act.Attacks)+1)
-	go func() {
-		failed <- a.Producers.Publish(ctx, act.Commands, act.Burst, act.Pause)
-		close(a.published)
-	}()
-	for _, attack := range act.Attacks {
-		go func() {
-			if err := Rest(ctx, attack.After); err != nil {
-				failed <- err
-				return
-			}
-			failed <- attack.Run(ctx, a)
-		}()
-	}
-	for range len(act.Attacks) + 1 {
-		err = errors.Join(err, <-failed)
-	}
-	stopAsking()
-	askers.Wait()
-	if err != nil {
+	if err := a.perform(ctx, act); err != nil {
 		return nil, fmt.Errorf("act %s: %w", act.Name, err)
 	}
 	if err := a.conclude(ctx, p); err != nil {
 		return nil, fmt.Errorf("act %s: %w", act.Name, err)
 	}
-	p.Steady = !stalled() && act.Steady
+	// a worker that the machine kept from renewing may well lose its lanes
+	p.Steady = act.Steady && logs.count("leases not renewed") == 0
+	a.Journal.Count("COMMITs in doubt that were settled", logs.count("commit was in doubt and has happened")+logs.count("commit did not happen"))
 	if a.wentBack.Load() {
-		p.WentBack = time.Unix(0, a.wentBackAt.Load())
+		p.WentBack, p.CameBack = time.Unix(0, a.wentBackAt.Load()), time.Unix(0, a.cameBackAt.Load())
 	}
 	after, err := a.epochs(ctx)
 	p.EpochsRose = map[string]int64{}
@@ -106,6 +76,52 @@ func (a *Arena) Play(ctx context.Context, act Act) (*Played, error) {
 		p.EpochsRose[lane] = epoch - before[lane]
 	}
 	return p, err
+}
+
+// trickle is the part of an act's commands that comes one by one for as long as
+// attacks go on, so that none of them meets an idle system.
+const trickle = 0.25
+
+// perform publishes an act's commands and attacks meanwhile, and returns when
+// both are done. The first attack that fails ends all of it.
+func (a *Arena) perform(ctx context.Context, act Act) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	published, attacked := make(chan struct{}), make(chan struct{})
+	a.published = published
+
+	var asking, publishing, attacking sync.WaitGroup
+	asked, stopAsking := context.WithCancel(ctx)
+	defer stopAsking()
+	asking.Go(func() { a.Producers.ask(asked) })
+	publishing.Go(func() {
+		kept := len(act.Commands) - int(trickle*float64(len(act.Commands)))
+		err := a.Producers.Publish(ctx, act.Commands[:kept], act.Burst, act.Pause, nil)
+		close(published)
+		if err == nil {
+			err = a.Producers.Publish(ctx, act.Commands[kept:], 1, 40*time.Millisecond, attacked)
+		}
+		if err != nil {
+			fail(err)
+		}
+	})
+	for _, attack := range act.Attacks {
+		attacking.Go(func() {
+			err := Rest(ctx, attack.After)
+			if err == nil {
+				err = attack.Run(ctx, a)
+			}
+			if err != nil {
+				fail(err)
+			}
+		})
+	}
+	attacking.Wait()
+	close(attacked)
+	publishing.Wait()
+	stopAsking()
+	asking.Wait()
+	return context.Cause(ctx)
 }
 
 // conclude waits until everything is decided and told, has producers send again
@@ -122,35 +138,21 @@ func (a *Arena) conclude(ctx context.Context, p *Played) error {
 			_, p.Findings = a.settle(ctx)
 		}
 	}
+	if len(p.Findings) == 0 {
+		if err := a.Producers.askForAll(ctx); err != nil {
+			p.Findings = append(p.Findings, judge.Finding{Kind: judge.Unsettled, Text: "questions for outcomes are not answered: " + err.Error()})
+		}
+	}
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
 	a.mu.Lock()
-	p.Findings = append(p.Findings, a.ended...)
-	a.ended = nil
+	p.Findings = append(p.Findings, a.ends...)
+	a.ends = nil
 	a.mu.Unlock()
 	var err error
 	p.Evidence, err = a.evidence(ctx, p.Began)
 	return err
-}
-
-// watchMachine tells, when what it returns is called, whether this process was
-// kept from running for so long that a worker's lease may have been over.
-func (a *Arena) watchMachine(ctx context.Context) (stalled func() bool) {
-	const interval = 20 * time.Millisecond
-	ctx, stop := context.WithCancel(ctx)
-	longest := make(chan time.Duration, 1)
-	go func() {
-		var most time.Duration
-		for last := time.Now(); Rest(ctx, interval) == nil; last = time.Now() {
-			most = max(most, time.Since(last)-interval)
-		}
-		longest <- most
-	}()
-	return func() bool {
-		stop()
-		return <-longest > a.options.Lease/4
-	}
 }
 
 // set starts the workers with other settings, unless they have them.
@@ -160,9 +162,7 @@ func (a *Arena) set(ctx context.Context, settings []string) error {
 	}
 	a.settings = settings
 	for _, w := range a.Workers {
-		if err := w.Drain(); err != nil {
-			return err
-		}
+		w.Drain()
 		if err := w.Start(); err != nil {
 			return err
 		}
@@ -172,14 +172,4 @@ func (a *Arena) set(ctx context.Context, settings []string) error {
 		return fmt.Errorf("workers with the settings %v do not work: %s", settings, findings[0])
 	}
 	return nil
-}
-
-// tail is the end of a file.
-func tail(path string) []byte {
-	const most = 3000
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return []byte(err.Error())
-	}
-	return bytes.TrimSpace(text[max(0, len(text)-most):])
 }

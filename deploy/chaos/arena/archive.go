@@ -28,7 +28,8 @@ type log struct {
 	next    uint64
 	stored  []*judge.Stored
 	events  []*judge.Published
-	stream  int // counts the streams, and what became of one after a loss
+	stream  int  // counts the streams, and what became of one after a loss
+	lost    bool // in this act
 	err     error
 }
 
@@ -107,7 +108,7 @@ func (a *Arena) stored(m messages.Message, stream string) *judge.Stored {
 }
 
 func published(m messages.Message, stream int) *judge.Published {
-	p := &judge.Published{Subject: m.Subject, Sequence: m.Sequence, Position: m.Header.Get(messages.HeaderLanePosition), Body: m.Body, Stream: stream, Seen: time.Now()}
+	p := &judge.Published{Subject: m.Subject, Sequence: m.Sequence, Header: m.Header, Body: m.Body, Stream: stream, Seen: time.Now()}
 	p.Event, p.Unreadable = messages.DecodeEvent(m.Body)
 	if p.Unreadable == nil {
 		var owner messages.Organization
@@ -169,6 +170,7 @@ func (ar *archive) destroy(ctx context.Context, name string, loss Loss, kept uin
 		p.Gone = p.Gone || loss != CutBack || p.Sequence > kept
 	}
 	l.stream++
+	l.lost = true
 	switch loss {
 	case Replace:
 		l.next = 1
@@ -191,6 +193,17 @@ func (ar *archive) take() (stored []*judge.Stored, events []*judge.Published, er
 		l.mu.Unlock()
 	}
 	return stored, events, err
+}
+
+// destroyed returns which streams were destroyed since it was called last.
+func (ar *archive) destroyed() map[string]bool {
+	destroyed := map[string]bool{}
+	for name, l := range ar.logs {
+		l.mu.Lock()
+		destroyed[name], l.lost = l.lost, false
+		l.mu.Unlock()
+	}
+	return destroyed
 }
 
 // last returns the last message of each lane that its stream still has, in this

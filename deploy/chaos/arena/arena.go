@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,21 +40,25 @@ type Arena struct {
 	Gateways  []*Gateway
 	Producers *Producers
 
-	options    Options
-	settings   []string // of workers started from here on
-	archive    *archive
-	watcher    *watcher
-	published  chan struct{} // closed when the act's commands are all in their streams
-	createdAt  map[messages.Class]*atomic.Int64
-	wentBack   atomic.Bool // in this act, as far as it has come
-	wentBackAt atomic.Int64
+	options                Options
+	settings               []string // of workers started from here on
+	archive                *archive
+	watcher                *watcher
+	published              chan struct{} // closed when the act's commands are all in their streams
+	createdAt              map[messages.Class]*atomic.Int64
+	wentBack               atomic.Bool // in this act, as far as it has come
+	wentBackAt, cameBackAt atomic.Int64
 
 	background sync.WaitGroup
 	stop       context.CancelFunc
 
-	mu    sync.Mutex
-	ended []judge.Finding
+	mu   sync.Mutex
+	ends []judge.Finding
 }
+
+// ErrNoStart says that the service has not begun to work, with nothing done to
+// it. That is its fault and not the attack's.
+var ErrNoStart = errors.New("the system does not start to work")
 
 // Start brings a system up: migrated, with streams, and workers that work. When
 // it returns an error, nothing keeps running.
@@ -118,7 +123,7 @@ func (a *Arena) start(ctx context.Context, platform *load.Platform) (err error) 
 	}
 	_, findings := a.settle(ctx)
 	if len(findings) > 0 {
-		return fmt.Errorf("the system does not start to work: %s", findings[0])
+		return fmt.Errorf("%w: %s", ErrNoStart, findings[0])
 	}
 	return ctx.Err()
 }
@@ -126,6 +131,10 @@ func (a *Arena) start(ctx context.Context, platform *load.Platform) (err error) 
 // Close ends everything.
 func (a *Arena) Close() error {
 	var errs []error
+	if a.Database != nil && a.Database.current() != nil {
+		// whoever was stopped in the middle of a pause
+		_ = a.Database.Resume(context.Background())
+	}
 	for _, g := range a.Gateways {
 		errs = append(errs, g.close())
 	}
@@ -143,10 +152,10 @@ func (a *Arena) Close() error {
 		if a.Broker.NC != nil {
 			a.Broker.NC.Close()
 		}
-		errs = append(errs, a.Broker.Remove())
+		errs = append(errs, a.Broker.Kill())
 	}
-	if a.Database != nil && a.Database.current() != nil {
-		errs = append(errs, a.Database.Stop())
+	if a.Database != nil {
+		errs = append(errs, a.Database.close())
 	}
 	return errors.Join(errs...)
 }
@@ -157,10 +166,12 @@ func (a *Arena) Lease() time.Duration { return a.options.Lease }
 // Published is closed when all commands of the act are in their streams.
 func (a *Arena) Published() <-chan struct{} { return a.published }
 
-// GoesBack says that the database is about to go back in time.
-func (a *Arena) GoesBack() {
+// GoesBack says that the database is about to go back in time. What it returns
+// says that it is there again.
+func (a *Arena) GoesBack() (cameBack func()) {
 	a.wentBackAt.Store(time.Now().UnixNano())
 	a.wentBack.Store(true)
+	return func() { a.cameBackAt.Store(time.Now().UnixNano()) }
 }
 
 // Destroy has a stream destroyed by the function given, while producers wait
@@ -180,18 +191,28 @@ func (a *Arena) Destroy(ctx context.Context, stream string, loss Loss, kept uint
 	return nil
 }
 
+// HoldWorkers keeps workers from being killed or started until release is called.
+func (a *Arena) HoldWorkers() (release func()) {
+	for _, w := range a.Workers {
+		w.Mu.Lock()
+	}
+	return func() {
+		for _, w := range a.Workers {
+			w.Mu.Unlock()
+		}
+	}
+}
+
 // Quiet sees to it that nobody writes to a stream until release is called.
 func (a *Arena) Quiet(stream string) (release func()) {
 	var undo []func()
 	if stream == messages.EventsStream {
+		undo = append(undo, a.HoldWorkers())
 		for _, w := range a.Workers {
-			w.Mu.Lock()
 			_ = w.Pause() // one that is down does not write either
-			undo = append(undo, func() {
-				_ = w.Resume()
-				w.Mu.Unlock()
-			})
+			undo = append(undo, func() { _ = w.Resume() })
 		}
+		slices.Reverse(undo)
 	} else {
 		undo = append(undo, a.Producers.Hold())
 	}
@@ -217,12 +238,12 @@ func (a *Arena) noteCreated(ctx context.Context, class messages.Class) error {
 	return err
 }
 
-// endedByItself notes that a worker ended although nobody made it.
-func (a *Arena) endedByItself(w *Worker, err error) {
-	a.Journal.Say("%s has ended by itself: %v", w.Name, err)
+// ended notes that a worker ended otherwise than it should.
+func (a *Arena) ended(w *Worker, how string) {
+	a.Journal.Say("%s %s", w.Name, how)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.ended = append(a.ended, judge.Finding{Kind: judge.Ended, Text: fmt.Sprintf("%s has ended by itself (%v); the end of its log:\n%s", w.Name, err, tail(w.log))})
+	a.ends = append(a.ends, judge.Finding{Kind: judge.Ended, Text: fmt.Sprintf("%s %s; the end of its log:\n%s", w.Name, how, tail(w.log))})
 }
 
 // Change lets the platform change its numbers, while nothing is under way.

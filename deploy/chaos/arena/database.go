@@ -32,8 +32,9 @@ type Database struct {
 	copies int
 	lines  []*faults.Line // that lead to it
 
-	mu     sync.Mutex
-	server *local.Postgres
+	mu      sync.Mutex
+	server  *local.Postgres
+	standby *local.Postgres // nil unless there is one
 }
 
 func startDatabase(ctx context.Context, dir string) (*Database, error) {
@@ -108,7 +109,11 @@ func (d *Database) Restore(ctx context.Context, backup string) error {
 	if err := d.Kill(); err != nil {
 		return err
 	}
-	if err := faults.RestoreCluster(ctx, faults.LocalShell, d.current().DataDir(), backup); err != nil {
+	// children of the killed server may be writing still
+	err := insist(ctx, func(ctx context.Context) error {
+		return faults.RestoreCluster(ctx, faults.LocalShell, d.current().DataDir(), backup)
+	})
+	if err != nil {
 		return err
 	}
 	return errors.Join(d.Start(ctx), os.RemoveAll(backup))
@@ -137,6 +142,7 @@ func (d *Database) Follow(ctx context.Context) (*Standby, error) {
 	}
 	var err error
 	s.server, err = d.start(ctx, s.dir, 0)
+	d.standby = s.server
 	return s, err
 }
 
@@ -155,10 +161,27 @@ func (s *Standby) Promote(ctx context.Context) error {
 	if err := faults.Promote(ctx, s.server.URL()); err != nil {
 		return err
 	}
-	d.dir = s.dir
+	d.dir, d.standby = s.dir, nil
 	d.become(s.server)
 	for _, line := range d.lines {
 		line.Redirect(s.server.URL())
 	}
-	return os.RemoveAll(former)
+	return removeAll(ctx, former)
+}
+
+// removeAll removes a directory in which children of a killed server may be
+// writing still.
+func removeAll(ctx context.Context, dir string) error {
+	return insist(ctx, func(context.Context) error { return os.RemoveAll(dir) })
+}
+
+// close ends all servers.
+func (d *Database) close() error {
+	var errs []error
+	for _, server := range []*local.Postgres{d.standby, d.current()} {
+		if server != nil {
+			errs = append(errs, server.Close())
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -12,16 +12,16 @@ import (
 	"connect-provider/messages"
 )
 
-// evidence takes down what an act that began at a time of the database's clock
-// has left.
+// evidence takes down what an act that began at a time has left. The database's
+// clock is this machine's.
 func (a *Arena) evidence(ctx context.Context, began time.Time) (*judge.Evidence, error) {
-	e := &judge.Evidence{Connections: map[string]judge.Connection{}}
+	e := &judge.Evidence{Connections: map[string]judge.Connection{}, Destroyed: a.archive.destroyed()}
 	var err error
 	if e.Stored, e.Events, err = a.archive.take(); err != nil {
 		return nil, err
 	}
 	e.Told, e.Asked, e.Answers = a.Producers.take()
-	e.Early = a.watcher.take()
+	e.Early = a.watcher.take(ctx)
 	conn, err := a.Database.Connect(ctx)
 	if err != nil {
 		return nil, err
@@ -31,8 +31,10 @@ func (a *Arena) evidence(ctx context.Context, began time.Time) (*judge.Evidence,
 		func() error { return readRows(ctx, conn, began, e) },
 		func() error { return readConnections(ctx, conn, e) },
 		func() error { return readLetters(ctx, conn, began, e) },
+		func() error { return readLanes(ctx, conn, e) },
 		func() error {
-			return conn.QueryRow(ctx, `select (select count(*) from connect_provider.inbox), (select count(*) from connect_provider.outbox)`).Scan(&e.Inbox, &e.Outbox)
+			return conn.QueryRow(ctx, `select (select count(*) from connect_provider.inbox), (select count(*) from connect_provider.dead_letters), (select count(*) from connect_provider.outbox)`).
+				Scan(&e.Inbox, &e.AllLetters, &e.Outbox)
 		},
 	} {
 		if err := read(); err != nil {
@@ -97,17 +99,35 @@ func readConnections(ctx context.Context, conn *pgx.Conn, e *judge.Evidence) err
 }
 
 func readLetters(ctx context.Context, conn *pgx.Conn, began time.Time, e *judge.Evidence) error {
-	rows, err := conn.Query(ctx, `select lane, stream_created, sequence, message_time, org_token, code, headers, body from connect_provider.dead_letters where died_at >= $1`, began)
+	rows, err := conn.Query(ctx, `select lane, stream_created, sequence, message_time, org_token, code, subject, headers, body from connect_provider.dead_letters where died_at >= $1`, began)
 	if err != nil {
 		return err
 	}
 	e.Letters, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (l judge.Letter, err error) {
 		var lane string
 		var sequence int64
-		if err := row.Scan(&lane, &l.StreamCreated, &sequence, &l.MessageTime, &l.Token, &l.Code, &l.Headers, &l.Body); err != nil {
+		if err := row.Scan(&lane, &l.StreamCreated, &sequence, &l.MessageTime, &l.Token, &l.Code, &l.Subject, &l.Headers, &l.Body); err != nil {
 			return l, err
 		}
 		l.Sequence = uint64(sequence)
+		l.Lane, err = messages.ParseLane(lane)
+		return l, err
+	})
+	return err
+}
+
+func readLanes(ctx context.Context, conn *pgx.Conn, e *judge.Evidence) error {
+	rows, err := conn.Query(ctx, `select lane, stream_created, generation, cursor, cursor_time, last_event from connect_provider.lanes`)
+	if err != nil {
+		return err
+	}
+	e.Lanes, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (l judge.LaneRow, err error) {
+		var lane string
+		var cursor, lastEvent int64
+		if err := row.Scan(&lane, &l.StreamCreated, &l.Generation, &cursor, &l.CursorTime, &lastEvent); err != nil {
+			return l, err
+		}
+		l.Cursor, l.LastEvent = uint64(cursor), uint64(lastEvent)
 		l.Lane, err = messages.ParseLane(lane)
 		return l, err
 	})

@@ -69,8 +69,9 @@ func (a *Arena) newProducers() (*Producers, error) {
 }
 
 // Publish brings commands into their streams, a burst at a time with a pause
-// between two of them, and returns when each is acknowledged.
-func (p *Producers) Publish(ctx context.Context, commands []load.Command, burst int, pause time.Duration) error {
+// between two of them, and returns when each is acknowledged. Once hurry is
+// closed there are no pauses.
+func (p *Producers) Publish(ctx context.Context, commands []load.Command, burst int, pause time.Duration, hurry <-chan struct{}) error {
 	queue := make(chan load.Command, 2*len(commands))
 	var group sync.WaitGroup
 	var waiting sync.WaitGroup
@@ -91,7 +92,13 @@ func (p *Producers) Publish(ctx context.Context, commands []load.Command, burst 
 			queue <- c
 		}
 		commands = commands[n:]
-		_ = Rest(ctx, pause) // ended by ctx, which is looked at above
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+		case <-hurry:
+		case <-timer.C:
+		}
+		timer.Stop()
 	}
 	waiting.Wait()
 	close(queue)
@@ -200,7 +207,7 @@ func (p *Producers) askAbout(ctx context.Context, nc *nats.Conn, about []acknowl
 	}
 	bounded, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
-	began := p.arena.wentBack.Load()
+	began := time.Now()
 	answer, err := messages.AskOutcomes(bounded, nc, organization, ids)
 	if err != nil {
 		return err
@@ -214,9 +221,29 @@ func (p *Producers) askAbout(ctx context.Context, nc *nats.Conn, about []acknowl
 	for _, t := range about {
 		lane, _ := answer.Lane(t.Class)
 		p.asked = append(p.asked, judge.Asked{
-			Token: t.token, ID: t.id, Class: t.Class, Sequence: t.Sequence, Outcome: outcomes[t.id], Generation: lane.Generation, At: time.Now(),
-			Never: outcomes[t.id] == nil && lane.StreamCreated.Equal(t.created) && lane.Cursor >= t.Sequence && !began,
+			Token: t.token, ID: t.id, Class: t.Class, Sequence: t.Sequence, Outcome: outcomes[t.id], Generation: lane.Generation, At: began,
+			Never: outcomes[t.id] == nil && lane.StreamCreated.Equal(t.created) && lane.Cursor >= t.Sequence,
 		})
+	}
+	return nil
+}
+
+// askForAll asks what became of every command of the act.
+func (p *Producers) askForAll(ctx context.Context) error {
+	p.mu.Lock()
+	about := map[string][]acknowledged{}
+	for _, t := range p.told {
+		if t.id != "" {
+			about[t.token] = append(about[t.token], t)
+		}
+	}
+	p.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, settleLimit)
+	defer cancel()
+	for _, of := range about {
+		if err := insist(ctx, func(ctx context.Context) error { return p.askAbout(ctx, p.conns[0], of) }); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -255,7 +282,7 @@ func (p *Producers) mend(ctx context.Context, gone []*judge.Stored) (int, error)
 			again = append(again, wanted[token+" "+id])
 		}
 	}
-	return len(again), p.Publish(ctx, again, len(again), 0)
+	return len(again), p.Publish(ctx, again, max(1, len(again)), 0, nil)
 }
 
 // take returns what the producers were told since the last call.

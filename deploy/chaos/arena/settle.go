@@ -17,8 +17,8 @@ import (
 // last attack is over.
 const settleLimit = 60 * time.Second
 
-// settle waits until all that was accepted is decided and told and all lanes
-// have an owner. What is not so in time is a finding.
+// settle waits until all that was accepted is decided and told, and all workers
+// work, each with its share of the lanes. What is not so in time is a finding.
 func (a *Arena) settle(ctx context.Context) (time.Duration, []judge.Finding) {
 	began := time.Now()
 	var last error
@@ -99,10 +99,29 @@ func (a *Arena) passed(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
+	if err := a.shares(ctx, conn); err != nil {
+		problems = append(problems, err)
+	}
 	if want := 2 * a.options.Lanes; lanes != want {
 		problems = append(problems, fmt.Errorf("%d lanes are recorded, of %d", lanes, want))
 	}
 	return errors.Join(problems...)
+}
+
+// shares tells who does not work: every worker lives, none that has ended has a
+// lane, and no one has more than its share.
+func (a *Arena) shares(ctx context.Context, conn *pgx.Conn) error {
+	var live, most, stray int
+	err := conn.QueryRow(ctx, `
+		with live as (select worker from connect_provider.workers where expires_at > clock_timestamp()),
+		     shares as (select class, owner, count(*) as n from connect_provider.lanes group by class, owner)
+		select (select count(*) from live), coalesce(max(n), 0), coalesce(sum(n) filter (where owner is null or owner not in (select worker from live)), 0)
+		from shares`).Scan(&live, &most, &stray)
+	share := (a.options.Lanes + len(a.Workers) - 1) / len(a.Workers)
+	if err == nil && (live != len(a.Workers) || stray > 0 || most > share) {
+		err = fmt.Errorf("%d workers count as live, of %d; %d lanes have an owner that does not; one has %d lanes of a class, a share is %d", live, len(a.Workers), stray, most, share)
+	}
+	return err
 }
 
 // readers tells which lane is read by two workers: one of them is a former owner
@@ -132,24 +151,4 @@ func (a *Arena) readers(ctx context.Context) error {
 		}
 	}
 	return errors.Join(problems...)
-}
-
-// awaitShares waits until no worker has more lanes of a class than its share:
-// then none has a reason to hand one back.
-func (a *Arena) awaitShares(ctx context.Context) error {
-	share := (a.options.Lanes + len(a.Workers) - 1) / len(a.Workers)
-	return insist(ctx, func(ctx context.Context) error {
-		conn, err := a.Database.Connect(ctx)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = conn.Close(ctx) }()
-		var most, free int
-		err = conn.QueryRow(ctx, `select coalesce(max(n), 0), coalesce(sum(n) filter (where owner is null), 0)
-			from (select class, owner, count(*) as n from connect_provider.lanes group by class, owner) as shares`).Scan(&most, &free)
-		if err == nil && (most > share || free > 0) {
-			err = fmt.Errorf("a worker has %d lanes of a class, its share is %d; %d are free", most, share, free)
-		}
-		return err
-	})
 }

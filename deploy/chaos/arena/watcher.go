@@ -93,9 +93,17 @@ func (w *watcher) look(ctx context.Context, conn *pgx.Conn, events []*judge.Publ
 }
 
 // take returns the events that came too early, once all that have come are
-// looked at.
-func (w *watcher) take() []*judge.Published {
-	w.busy.Wait()
+// looked at, or ctx has ended.
+func (w *watcher) take(ctx context.Context) []*judge.Published {
+	looked := make(chan struct{})
+	go func() {
+		w.busy.Wait()
+		close(looked)
+	}()
+	select {
+	case <-looked:
+	case <-ctx.Done():
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	early := w.early

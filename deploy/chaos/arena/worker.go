@@ -77,7 +77,7 @@ func (w *Worker) Start() error {
 		"CONNECT_PROVIDER_LEASE_TTL="+w.arena.options.Lease.String(), "CONNECT_PROVIDER_PUBLISH_TIMEOUT=2s")
 	cmd.Env = append(cmd.Env, w.arena.settings...)
 	cmd.Stderr = log
-	cmd.SysProcAttr = faults.EndWithParent()
+	cmd.SysProcAttr = ownGroup(faults.EndWithParent())
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", w.Name, err)
 	}
@@ -88,7 +88,7 @@ func (w *Worker) Start() error {
 		select {
 		case <-run.wanted:
 		default:
-			w.arena.endedByItself(w, err)
+			w.arena.ended(w, fmt.Sprintf("has ended by itself (%v)", err))
 		}
 		close(run.ended)
 	}()
@@ -125,31 +125,34 @@ func (w *Worker) signal(s syscall.Signal) error {
 	return nil
 }
 
-// Drain asks the process to end in an orderly way, and waits. One that does not
-// end within a minute is killed, and that is an error.
-func (w *Worker) Drain() error {
+// drainLimit is how long a worker may take to end: its own limit is 20 s.
+const drainLimit = time.Minute
+
+// Drain asks the process to end in an orderly way, and waits. That it does not
+// end, or panics, is a finding.
+func (w *Worker) Drain() {
 	if w.run == nil {
-		return nil
+		return
 	}
-	run := w.run
+	run, logs := w.run, w.arena.markLogs()
 	run.end()
-	if err := w.signal(syscall.SIGTERM); err != nil {
-		return err
-	}
 	w.run = nil
+	_ = run.cmd.Process.Signal(syscall.SIGTERM) // fails where it has ended, which is noted
 	select {
 	case <-run.ended:
-		return nil
-	case <-time.After(time.Minute):
+		if logs.count("panic: ") > 0 {
+			w.arena.ended(w, "panicked while it was asked to end")
+		}
+		return
+	case <-time.After(drainLimit):
 	}
 	_ = run.cmd.Process.Kill()
 	<-run.ended
-	return fmt.Errorf("%s did not end within a minute of SIGTERM", w.Name)
+	w.arena.ended(w, fmt.Sprintf("did not end within %s of SIGTERM", drainLimit))
 }
 
 // close ends the process and its lines.
 func (w *Worker) close() error {
-	_ = w.Resume()
-	err := w.Drain()
-	return errors.Join(err, w.Postgres.Close(), w.NATS.Close())
+	w.Kill()
+	return errors.Join(w.Postgres.Close(), w.NATS.Close())
 }

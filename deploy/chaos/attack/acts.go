@@ -42,7 +42,7 @@ var kinds = []Kind{
 	{Name: "commands-lost", About: "a command stream purged, replaced or cut back", each: []drawn{killWorker, pauseWorker}, most: 2, once: []drawn{loseCommands}},
 	{Name: "events-lost", About: "the events stream purged, replaced or cut back", each: []drawn{killWorker, cutLine}, most: 2, once: []drawn{loseEvents}},
 	{Name: "purges", About: "decided commands purged at once, while an organization waits", each: []drawn{killWorker, restartWorker}, most: 3, paused: true,
-		settings: []string{"CONNECT_PROVIDER_REPLAY_WINDOW=0s", "CONNECT_PROVIDER_UPKEEP_INTERVAL=200ms"}},
+		settings: []string{"CONNECT_PROVIDER_REPLAY_WINDOW=1s", "CONNECT_PROVIDER_UPKEEP_INTERVAL=200ms"}},
 	{Name: "storm", About: "everything that can be undone, at once", each: []drawn{killWorker, pauseWorker, restartWorker, killNATS, pauseNATS, killPostgres, pausePostgres,
 		cutLine, blockLine, holdLine, slowLine, delayBeyondLease, isolate, loseCommits, loseAcks, deleteConsumers,
 		killGateway, pauseGateway, restartGateway, harmGatewayLine, loseGatewayAcks}},

@@ -26,8 +26,9 @@ func restore(r *rand.Rand, _ time.Duration) attack {
 		}
 		a.Journal.Say("the database is killed and the backup put in its place")
 		a.Journal.Count("restores", 1)
-		a.GoesBack()
+		cameBack := a.GoesBack()
 		err = a.Database.Restore(ctx, backup)
+		cameBack()
 		a.Journal.Say("the restored database is up")
 		return err
 	}
@@ -52,8 +53,9 @@ func failOver(r *rand.Rand, _ time.Duration) attack {
 		}
 		a.Journal.Say("the database is killed and the standby promoted")
 		a.Journal.Count("failovers to a standby that lags", 1)
-		a.GoesBack()
+		cameBack := a.GoesBack()
 		err = standby.Promote(ctx)
+		cameBack()
 		a.Journal.Say("the promoted standby is in use")
 		return err
 	}

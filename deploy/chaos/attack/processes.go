@@ -52,9 +52,7 @@ func pauseWorker(r *rand.Rand, lease time.Duration) attack {
 		if err := w.Pause(); err != nil {
 			return err
 		}
-		if err := arena.Rest(ctx, long); err != nil {
-			return err
-		}
+		_ = arena.Rest(ctx, long) // it goes on also where all ends
 		a.Journal.Say("%s goes on", w.Name)
 		return w.Resume()
 	}
@@ -69,9 +67,7 @@ func restartWorker(r *rand.Rand, _ time.Duration) attack {
 		defer w.Mu.Unlock()
 		a.Journal.Say("restart %s", w.Name)
 		a.Journal.Count("orderly restarts", 1)
-		if err := w.Drain(); err != nil {
-			return err
-		}
+		w.Drain()
 		if err := arena.Rest(ctx, down); err != nil {
 			return err
 		}
@@ -146,9 +142,9 @@ func onServer(what, name, tally string, long time.Duration, lock func(*arena.Are
 		if err := harm(ctx, a); err != nil {
 			return err
 		}
-		if err := arena.Rest(ctx, long); err != nil {
-			return err
-		}
+		_ = arena.Rest(ctx, long) // it comes back also where all ends
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
 		err := mend(ctx, a)
 		a.Journal.Say("%s is back", name)
 		return err

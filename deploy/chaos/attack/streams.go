@@ -60,6 +60,10 @@ func lose(stream string, loss arena.Loss, later time.Duration) attack {
 				return err
 			})
 		case arena.Replace:
+			// a worker that is started while there is no stream refuses to work
+			if stream != messages.EventsStream {
+				defer a.HoldWorkers()()
+			}
 			return a.Destroy(ctx, stream, loss, 0, func() error {
 				if err := a.Broker.JS.DeleteStream(ctx, stream); err != nil {
 					return err
@@ -93,8 +97,19 @@ func lose(stream string, loss arena.Loss, later time.Duration) attack {
 
 // keep copies a stream while nobody writes to it, and returns its last sequence.
 func keep(ctx context.Context, a *arena.Arena, stream string) (last uint64, err error) {
-	release := a.Quiet(stream)
-	defer release()
+	defer a.Quiet(stream)()
+	for range 5 {
+		last, err = copyQuiet(ctx, a, stream)
+		if err == nil {
+			break
+		}
+	}
+	return last, err
+}
+
+// copyQuiet copies a stream. It is an error if somebody has written to it all
+// the same.
+func copyQuiet(ctx context.Context, a *arena.Arena, stream string) (last uint64, err error) {
 	info, err := a.Broker.Stream(ctx, stream)
 	if err != nil {
 		return 0, err

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"connect-provider/deploy/chaos/attack"
 )
 
 // TestDefectsCanBePlanted: each still finds its place in the sources, and what
@@ -18,6 +20,9 @@ func TestDefectsCanBePlanted(t *testing.T) {
 			t.Errorf("two defects are called %s", d.Name)
 		}
 		names[d.Name] = true
+		if _, err := attack.Find(d.Acts); err != nil {
+			t.Errorf("%s: %v", d.Name, err)
+		}
 		file, err := d.Overlay("../../..", t.TempDir())
 		if err != nil {
 			t.Error(err)

@@ -13,7 +13,9 @@ type Defect struct {
 	Name string
 	// Breaks says what is wrong, for people.
 	Breaks string
-	edits  []edit
+	// Acts are the kinds of acts that it is expected to show in, with commas.
+	Acts  string
+	edits []edit
 }
 
 // edit replaces a text that stands in a file once.

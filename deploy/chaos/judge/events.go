@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"maps"
 
 	"github.com/google/uuid"
 
 	"connect-provider/messages"
 )
+
+type byID map[uuid.UUID][]*Published
 
 // checkEvents demands of each outcome one event, and of each event an outcome.
 func (j *Judge) checkEvents(e *Evidence, rows []*Stored) {
@@ -28,6 +31,11 @@ func (j *Judge) checkEvents(e *Evidence, rows []*Stored) {
 		}
 	}
 	j.checkEventOrder(e)
+	for _, p := range e.Events {
+		if problem := badHeader(p); problem != "" && p.Unreadable == nil {
+			j.say(j.ofEvent(Mistold, p, "%s: %v", problem, p.Header))
+		}
+	}
 	for _, p := range e.Early {
 		j.say(j.ofEvent(Unfounded, p, "it was in the stream before its effect was in the database"))
 	}
@@ -36,8 +44,8 @@ func (j *Judge) checkEvents(e *Evidence, rows []*Stored) {
 		own, others := split(originals[id], s.Lane)
 		delete(originals, id)
 		j.checkOne(e, s, own, corrections)
-		for _, other := range others {
-			if e.WentBack.IsZero() || !j.crossed(s.Organization.Token, s.Command.ID) {
+		for i, other := range others {
+			if e.WentBack.IsZero() || !j.crossed(s.Organization.Token, s.Command.ID) || i > 0 && !others[i-1].Gone {
 				j.say(j.ofEvent(Doubled, other, "the outcome of lane %s has an event there too", s.Lane))
 			}
 			j.tally.Twins++
@@ -97,9 +105,20 @@ func (j *Judge) checkOne(e *Evidence, s *Stored, own []*Published, corrections b
 		if len(next) > 1 && !next[0].Gone {
 			j.say(about(Doubled, s, "its outcome was corrected at %d and again at %d", next[0].Sequence, next[1].Sequence))
 		}
+		correction := next[len(next)-1]
+		if correction.Event.OutcomeDigest() == newest.Event.OutcomeDigest() {
+			j.say(about(Mistold, s, "the correction at %d tells what it corrects", correction.Sequence))
+		}
+		if made := correction.Event.Correct(newest.Event); made.ID != correction.Event.ID {
+			j.say(about(Mistold, s, "the correction at %d has the id %s, it must be %s", correction.Sequence, correction.Event.ID, made.ID))
+		}
 		newest = next[len(next)-1]
 	}
 	event := messages.NewEvent(s.Received, s.row.Generation, s.row.Outcome, s.row.Key, newest.Event.Time)
+	if i := s.Intent; i != nil && !i.Malformed && (newest.Event.Data.BridgeSlug != i.Bridge || newest.Event.Data.PhoneNumber != i.Phone ||
+		newest.Event.Data.ProviderConfigID == nil || *newest.Event.Data.ProviderConfigID != i.Configuration || !maps.Equal(newest.Event.Data.Metadata, i.Metadata)) {
+		j.say(about(Mistold, s, "the event at %d echoes something else than was sent: %s", newest.Sequence, newest.Body))
+	}
 	switch {
 	case event.OutcomeDigest() != newest.Event.OutcomeDigest():
 		j.say(about(Mistold, s, "its outcome is %s, the event at %d tells another: %s", verdictOf(&s.row.Outcome), newest.Sequence, newest.Body))
@@ -115,6 +134,22 @@ func (j *Judge) checkOne(e *Evidence, s *Stored, own []*Published, corrections b
 	if got := (messages.Position{Generation: newest.Event.Generation, Sequence: newest.Event.Sequence}); got != s.position() {
 		j.say(about(Mistold, s, "the event at %d names the position %s, the command's is %s", newest.Sequence, got, s.position()))
 	}
+}
+
+// badHeader says what is wrong with an event's header. Whatever guards a lane
+// stands in it, also where nothing has happened that it would guard against.
+func badHeader(p *Published) string {
+	inBatch := p.Header.Get("Nats-Batch-Sequence") != "" && p.Header.Get("Nats-Batch-Sequence") != "1"
+	expected, filter := p.Header.Get("Nats-Expected-Last-Subject-Sequence"), p.Header.Get("Nats-Expected-Last-Subject-Sequence-Subject")
+	switch {
+	case p.Header.Get("Content-Type") != messages.ContentTypeCloudEvents:
+		return "its header names no CloudEvent"
+	case p.Header.Get("Nats-Msg-Id") != "":
+		return "its header has an id for deduplication"
+	case !inBatch && (expected == "" || filter != p.Event.Lane.EventFilter()):
+		return "its header does not say which event of its lane it follows"
+	}
+	return ""
 }
 
 // checkEventOrder: along a lane the events' positions rise. What comes later
@@ -137,7 +172,7 @@ func (j *Judge) checkEventOrder(e *Evidence) {
 		}
 		l := log{p.Event.Lane, p.Stream}
 		at := messages.Position{Generation: p.Event.Generation, Sequence: p.Event.Sequence}
-		header, err := messages.ParsePosition(p.Position)
+		header, err := messages.ParsePosition(p.Header.Get(messages.HeaderLanePosition))
 		switch {
 		case err != nil:
 			j.say(j.ofEvent(Disorder, p, "its header tells no position of the lane: %v", err))

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
 
 	"connect-provider/deploy/chaos/load"
 	"connect-provider/messages"
@@ -19,18 +20,24 @@ type Evidence struct {
 	Inbox int
 	// Events came into the events stream in this act, in order.
 	Events []*Published
-	// Connections and Letters are whole tables.
+	// Connections are the whole table, Letters those of this act; AllLetters counts
+	// all.
 	Connections map[string]Connection
 	Letters     []Letter
+	AllLetters  int
 	Outbox      int
+	Lanes       []LaneRow
+	// Destroyed are the names of the streams that an attack has purged, replaced
+	// or cut back.
+	Destroyed map[string]bool
 	// Told and Asked are what producers heard.
 	Told  []Told
 	Asked []Asked
 	// Answers are those of gateways.
 	Answers []Answered
 	// WentBack says that the database was restored or failed over to a standby
-	// that lagged, and when.
-	WentBack time.Time
+	// that lagged, and when; CameBack, when it could be used again.
+	WentBack, CameBack time.Time
 	// EpochsRose says by lane how often it changed hands. Steady says that nothing
 	// was done to any worker, or to the leases' clock, that could be a reason.
 	EpochsRose map[string]int64
@@ -94,7 +101,7 @@ func (r *Row) place() place {
 type Published struct {
 	Subject  string
 	Sequence uint64
-	Position string // the header
+	Header   nats.Header
 	Body     []byte
 	// Event is what the body says; Unreadable says why it says nothing.
 	Event      messages.Event
@@ -124,7 +131,18 @@ type Letter struct {
 	MessageTime   int64
 	Token         string
 	Code          string
+	Subject       string
 	Headers, Body []byte
+}
+
+// LaneRow is what the database remembers of a lane.
+type LaneRow struct {
+	Lane          messages.Lane
+	StreamCreated int64
+	Generation    int64
+	Cursor        uint64
+	CursorTime    int64
+	LastEvent     uint64
 }
 
 // Told is the acknowledgement of a command.

@@ -3,9 +3,8 @@ package judge
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
-
-	"github.com/google/uuid"
 
 	"connect-provider/deploy/chaos/load"
 	"connect-provider/messages"
@@ -19,8 +18,11 @@ type Judge struct {
 	model    *model
 	decided  map[string]*Row // by token and inbox key
 	classes  map[string]classes
-	since    map[string]time.Time // of connections, by number
-	inbox    int                  // rows
+	since    map[string]time.Time    // of connections, by number
+	lanes    int                     // of each class
+	reached  map[messages.Lane]int64 // generations
+	letters  int
+	inbox    int // rows
 	tally    Tally
 	found    []Finding
 }
@@ -36,10 +38,12 @@ type Tally struct {
 // classes are those in which an id was used.
 type classes struct{ interactive, bulk bool }
 
-// New returns a judge of a run on a platform. Platform is read while judging:
-// tell what changed before the commands that met it are judged.
-func New(platform *load.Platform) *Judge {
+// New returns a judge of a run on a platform, with a number of lanes in each
+// class. Platform is read while judging: tell what changed before the commands
+// that met it are judged.
+func New(platform *load.Platform, lanes int) *Judge {
 	j := &Judge{
+		lanes: lanes, reached: map[messages.Lane]int64{},
 		platform: platform, ledger: worker.NewLedger(), model: newModel(platform),
 		decided: map[string]*Row{}, classes: map[string]classes{}, since: map[string]time.Time{}, tally: Tally{Codes: map[string]int{}},
 	}
@@ -78,6 +82,7 @@ func (j *Judge) Act(e *Evidence) []Finding {
 	j.decideAgain(rows)
 	j.checkRepeats(e)
 	j.checkTables(e, rows)
+	j.checkLanes(e)
 	j.checkEvents(e, rows)
 	j.checkTold(e)
 	j.checkAnswers(e)
@@ -104,6 +109,9 @@ func (j *Judge) findRows(e *Evidence) []*Stored {
 		}
 		if s.Gone {
 			j.tally.Gone++
+		}
+		if token := strings.Split(s.Subject, "."); len(token) < 4 || messages.Partition(token[3], j.lanes) != s.Lane.Number {
+			j.say(about(Disorder, s, "it does not stand in its organization's lane"))
 		}
 		if s.Intent == nil {
 			j.say(about(Invented, s, "nobody has published it: %.200s", s.Body))
@@ -142,11 +150,8 @@ func (j *Judge) order(rows []*Stored) {
 	})
 	last := map[messages.Lane]*Stored{}
 	for _, s := range rows {
-		if before := last[s.Lane]; before != nil {
-			position := messages.Position{Generation: s.row.Generation, Sequence: s.Sequence}
-			if !(messages.Position{Generation: before.row.Generation, Sequence: before.Sequence}).Less(position) {
-				j.say(about(Disorder, s, "it was decided after message %d of generation %d (its own is %d)", before.Sequence, before.row.Generation, s.row.Generation))
-			}
+		if before := last[s.Lane]; before != nil && !before.position().Less(s.position()) {
+			j.say(about(Disorder, s, "it was decided after message %d of generation %d (its own is %d)", before.Sequence, before.row.Generation, s.row.Generation))
 		}
 		last[s.Lane] = s
 	}
@@ -163,5 +168,3 @@ func (j *Judge) crossed(token, id string) bool {
 	c := j.classes[token+" "+id]
 	return c.interactive && c.bulk
 }
-
-type byID map[uuid.UUID][]*Published

@@ -2,11 +2,14 @@ package judge
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"connect-provider/deploy/chaos/load"
 	"connect-provider/messages"
@@ -35,14 +38,14 @@ func newWorld() *world {
 	w := &world{platform: load.NewPlatform(6), sequence: map[messages.Class]uint64{}}
 	w.changes = w.platform.Grow(r, 30)
 	w.source = load.NewSource(r, w.platform)
-	w.ledger = New(w.platform).ledger
+	w.ledger = New(w.platform, lanes).ledger
 	w.e = &Evidence{Connections: map[string]Connection{}}
 	return w
 }
 
 // judge is one that has seen no act yet.
 func (w *world) judge() *Judge {
-	j := New(w.platform)
+	j := New(w.platform, lanes)
 	j.Changed(w.changes)
 	return j
 }
@@ -65,6 +68,11 @@ func (w *world) act(n int) *Evidence {
 		}
 	}
 	w.e.Inbox = w.rows
+	for _, class := range messages.Classes() {
+		for n := range lanes {
+			w.e.Lanes = append(w.e.Lanes, w.rowOf(messages.Lane{Class: class, Number: n}))
+		}
+	}
 	return w.e
 }
 
@@ -96,13 +104,17 @@ func (w *world) store(i int, c load.Command) {
 	if err != nil {
 		panic(err)
 	}
-	p := &Published{Subject: event.MessageSubject(), Sequence: uint64(len(w.e.Events) + 1), Position: row.position().String(), Body: body, Seen: at}
+	p := &Published{Subject: event.MessageSubject(), Sequence: uint64(len(w.e.Events) + 1), Body: body, Seen: at, Header: nats.Header{
+		"Content-Type": {messages.ContentTypeCloudEvents}, messages.HeaderLanePosition: {row.position().String()},
+		"Nats-Expected-Last-Subject-Sequence": {"0"}, "Nats-Expected-Last-Subject-Sequence-Subject": {s.Lane.EventFilter()},
+	}}
 	p.Event, p.Unreadable = messages.DecodeEvent(body)
 	p.Event.Lane, p.Event.Organization = s.Lane, s.Organization
 	w.e.Events = append(w.e.Events, p)
 	if f := decided.Outcome.Failure; f != nil && (f.Code == messages.MalformedCommand || f.Code == messages.InternalError) {
 		w.e.Letters = append(w.e.Letters, Letter{Lane: s.Lane, StreamCreated: begin.UnixNano(), Sequence: s.Sequence, MessageTime: at.UnixNano(),
-			Token: s.Organization.Token, Code: string(f.Code), Body: s.Body})
+			Token: s.Organization.Token, Code: string(f.Code), Subject: s.Subject, Body: s.Body, Headers: headers(s)})
+		w.e.AllLetters++
 	}
 	if decided.Outcome.Changed {
 		w.e.Connections[s.Command.PhoneNumber] = Connection{Handle: s.Organization.Handle, Bridge: s.Command.BridgeSlug, Configuration: s.Command.ProviderConfigID,
@@ -110,7 +122,7 @@ func (w *world) store(i int, c load.Command) {
 	}
 	w.e.Asked = append(w.e.Asked, Asked{Token: row.Token, ID: row.Key, Class: c.Class, Sequence: s.Sequence, Outcome: &messages.Decided{
 		Lane: s.Lane, Sequence: s.Sequence, Generation: 1,
-		Data: messages.EventData{Changed: decided.Outcome.Changed, ConnectionVersion: decided.Outcome.ConnectionVersion, Error: decided.Outcome.Failure},
+		Data: *row.data(),
 	}})
 }
 
@@ -129,8 +141,39 @@ func (w *world) answer(c load.Command) {
 	w.e.Answers = append(w.e.Answers, a)
 }
 
+func headers(s *Stored) (lines []byte) {
+	for name, values := range s.Header {
+		if name != "Authorization" {
+			lines = fmt.Appendf(lines, "%s: %s\r\n", name, values[0])
+		}
+	}
+	return lines
+}
+
+func withPosition(p *Published, at messages.Position) nats.Header {
+	header := maps.Clone(p.Header)
+	header.Set(messages.HeaderLanePosition, at.String())
+	return header
+}
+
 func (r *Row) position() messages.Position {
 	return messages.Position{Generation: r.Generation, Sequence: r.Sequence}
+}
+
+// rowOf is the row of a lane that has decided and told all.
+func (w *world) rowOf(lane messages.Lane) LaneRow {
+	row := LaneRow{Lane: lane, StreamCreated: begin.UnixNano(), Generation: 1}
+	for _, s := range w.e.Stored {
+		if s.Lane == lane && !s.Gone {
+			row.Cursor, row.CursorTime = s.Sequence, s.Time.UnixNano()
+		}
+	}
+	for _, p := range w.e.Events {
+		if p.Event.Lane == lane {
+			row.LastEvent = p.Sequence
+		}
+	}
+	return row
 }
 
 func TestWhatIsAsItMustBe(t *testing.T) {
@@ -217,7 +260,7 @@ func TestDamage(t *testing.T) {
 			p := *eventOf(e, 10)
 			p.Event.ID[3]++
 			p.Event.Sequence += 1_000_000
-			p.Position = messages.Position{Generation: 1, Sequence: p.Event.Sequence}.String()
+			p.Header = withPosition(&p, messages.Position{Generation: 1, Sequence: p.Event.Sequence})
 			e.Events = append(e.Events, &p)
 		}},
 		"an event that can't be read": {Unfounded, func(e *Evidence) { eventOf(e, 10).Unreadable = fmt.Errorf("no JSON") }},
@@ -232,8 +275,11 @@ func TestDamage(t *testing.T) {
 			p.Event.Corrects = &p.Event.ID
 			e.Events = append(e.Events, &p)
 		}},
-		"a position": {Disorder, func(e *Evidence) { eventOf(e, 10).Position = "1.1000000" }},
-		"no letter":  {DeadLetter, func(e *Evidence) { e.Letters = e.Letters[1:] }},
+		"a position": {Disorder, func(e *Evidence) {
+			p := eventOf(e, 10)
+			p.Header = withPosition(p, messages.Position{Generation: 1, Sequence: 1_000_000})
+		}},
+		"no letter": {DeadLetter, func(e *Evidence) { e.Letters = e.Letters[1:] }},
 		"a letter too many": {DeadLetter, func(e *Evidence) {
 			r := e.Rows[pick(e, connected)]
 			e.Letters = append(e.Letters, Letter{Lane: r.Lane, StreamCreated: r.StreamCreated, Sequence: r.Sequence, MessageTime: r.MessageTime})
@@ -279,8 +325,34 @@ func TestDamage(t *testing.T) {
 		"an outcome of nothing": {Misled, func(e *Evidence) {
 			e.Answers = append(e.Answers, Answered{Token: "org-1", ID: "nobody's", Body: []byte("{}"), Status: 400, Code: "phone_number_in_use"})
 		}},
-		"no answer":         {Unsettled, func(e *Evidence) { a := answered(e, 200); a.Status, a.Hung = 0, true }},
-		"a lane that moves": {Restless, func(e *Evidence) { e.Steady, e.EpochsRose = true, map[string]int64{"c1": 1} }},
+		"no answer": {Unsettled, func(e *Evidence) { a := answered(e, 200); a.Status, a.Hung = 0, true }},
+		"a repeat that says something else": {Lost, func(e *Evidence) {
+			for _, s := range e.Stored {
+				if s.Intent.ID != "" && !slices.ContainsFunc(e.Rows, func(r *Row) bool { return r.place() == s.place() }) {
+					other := *s.Intent
+					other.Configuration++
+					s.Intent = &other
+					return
+				}
+			}
+		}},
+		"a bridge in an answer": {Misled, func(e *Evidence) { e.Asked[pick(e, connected)].Outcome.Data.BridgeSlug += "x" }},
+		"an event without expectation": {Mistold, func(e *Evidence) {
+			p := eventOf(e, 10)
+			p.Header = maps.Clone(p.Header)
+			p.Header.Del("Nats-Expected-Last-Subject-Sequence")
+		}},
+		"an expectation otherwise spelled": {Mistold, func(e *Evidence) {
+			p := eventOf(e, 10)
+			p.Header = maps.Clone(p.Header)
+			p.Header.Set("Nats-Expected-Last-Subject-Sequence-Subject", "telephony.events.>")
+		}},
+		"a cursor":           {Disorder, func(e *Evidence) { e.Lanes[1].Cursor++ }},
+		"a last event":       {Disorder, func(e *Evidence) { e.Lanes[1].LastEvent-- }},
+		"another lane":       {Disorder, func(e *Evidence) { s := e.Stored[9]; s.Subject = strings.Replace(s.Subject, ".org", ".xorg", 1) }},
+		"a letter's subject": {DeadLetter, func(e *Evidence) { e.Letters[0].Subject += "x" }},
+		"a letter lost":      {DeadLetter, func(e *Evidence) { e.AllLetters-- }},
+		"a lane that moves":  {Restless, func(e *Evidence) { e.Steady, e.EpochsRose = true, map[string]int64{"c1": 1} }},
 		"a later message of a destroyed stream was decided": {Disorder, func(e *Evidence) {
 			i := pick(e, connected)
 			for _, s := range e.Stored {

@@ -5,8 +5,7 @@ import (
 )
 
 // model is the domain once more, as plain as it can be said: one command after
-// another, no batches, no SQL, nothing shared with the code that it judges. It
-// looks through all connections where an index would do.
+// another, no batches, no SQL, nothing shared with the code that it judges.
 type model struct {
 	platform *load.Platform
 	seen     map[string]load.Content // by organization and command id
@@ -47,6 +46,12 @@ func (m *model) decide(intent load.Intent) verdict {
 		m.seen[key] = intent.Content
 	}
 	return m.connect(intent)
+}
+
+// repeats tells whether a command says the same as the one that has its id. That
+// of a command without an id is its own.
+func (m *model) repeats(intent *load.Intent) bool {
+	return intent != nil && intent.ID != "" && m.seen[intent.Token+" "+intent.ID] == intent.Content
 }
 
 func (m *model) connect(c load.Intent) verdict {

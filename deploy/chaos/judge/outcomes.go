@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 	"maps"
+	"time"
 
 	"connect-provider/messages"
 )
@@ -29,6 +30,9 @@ func (j *Judge) decideAgain(rows []*Stored) {
 		}
 		if told.Changed {
 			j.since[s.Command.PhoneNumber] = told.ConnectedAt
+			if told.ConnectedAt.Before(s.Time.Truncate(time.Microsecond)) || told.ConnectedAt.After(row.Committed) {
+				j.say(about(Wrong, s, "it is connected since %s, but was stored at %s and committed at %s", told.ConnectedAt, s.Time, row.Committed))
+			}
 		}
 		if want := outcomeText(&decided.Outcome); want != outcomeText(told) {
 			j.say(about(Wrong, s, "its outcome is %s; decided again, in the database's order, it is %s", outcomeText(told), want))
@@ -68,7 +72,7 @@ func (j *Judge) checkRepeats(e *Evidence) {
 		}
 		before := j.decided[s.Organization.Token+" "+s.Key()]
 		switch {
-		case s.Malformed != nil || before == nil || before.Digest != s.Digest():
+		case s.Malformed != nil || before == nil || before.Digest != s.Digest() || !j.model.repeats(s.Intent):
 			if !s.Gone {
 				j.say(about(Lost, s, "it has no outcome"))
 			}

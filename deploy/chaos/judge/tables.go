@@ -61,18 +61,67 @@ func (j *Judge) checkLetters(e *Evidence, rows []*Stored) {
 			j.say(about(DeadLetter, s, "it failed with %s and left no dead letter", code))
 		case !due && letter != nil:
 			j.say(about(DeadLetter, s, "it left a dead letter, which %s does not", verdictOf(&s.row.Outcome)))
-		case due && (letter.Code != string(code) || letter.Token != s.Organization.Token || !bytes.Equal(letter.Body, s.Body)):
-			j.say(about(DeadLetter, s, "its dead letter is not of it: code %s, organization %s, %s", letter.Code, letter.Token, count(len(letter.Body), "byte")))
+		case due && (letter.Code != string(code) || letter.Token != s.Organization.Token || letter.Subject != s.Subject || !bytes.Equal(letter.Body, s.Body)):
+			j.say(about(DeadLetter, s, "its dead letter is not of it: code %s, organization %s, subject %s, %s", letter.Code, letter.Token, letter.Subject, count(len(letter.Body), "byte")))
 		}
-		if due && letter != nil && bytes.Contains(letter.Headers, []byte(load.Credential)) {
-			j.say(about(DeadLetter, s, "its dead letter has kept a credential: %s", letter.Headers))
+		if due && letter != nil {
+			j.checkLetterHeaders(s, letter)
 		}
 		if due {
 			j.tally.DeadLetters++
 		}
 	}
+	if j.letters += len(e.Letters); j.letters != e.AllLetters {
+		j.say(Finding{Kind: DeadLetter, Text: fmt.Sprintf("there should be %s, and there are %d", count(j.letters, "dead letter"), e.AllLetters)})
+	}
 	for _, l := range letters {
 		j.say(concerns(DeadLetter, l.Lane, l.Token, "", l.Sequence, "a dead letter is of a message that was not decided"))
+	}
+}
+
+// checkLetterHeaders: all headers are kept but those with credentials.
+func (j *Judge) checkLetterHeaders(s *Stored, letter *Letter) {
+	if bytes.Contains(letter.Headers, []byte(load.Credential)) {
+		j.say(about(DeadLetter, s, "its dead letter has kept a credential: %s", letter.Headers))
+	}
+	for name, values := range s.Header {
+		if line := name + ": " + values[0] + "\r\n"; name != "Authorization" && !bytes.Contains(letter.Headers, []byte(line)) {
+			j.say(about(DeadLetter, s, "its dead letter lacks the header %q", line))
+		}
+	}
+}
+
+// checkLanes: a lane's row names the last message that it has passed, and the
+// last event that it has told. A new generation begins only where the stream was
+// destroyed, or the database has missed that it was.
+func (j *Judge) checkLanes(e *Evidence) {
+	last, told := map[messages.Lane]*Stored{}, map[messages.Lane]*Published{}
+	for _, s := range e.Stored {
+		if !s.Gone {
+			last[s.Lane] = s
+		}
+	}
+	for _, p := range e.Events {
+		if p.Unreadable == nil && !p.Gone {
+			told[p.Event.Lane] = p
+		}
+	}
+	for _, row := range e.Lanes {
+		say := func(kind Kind, format string, args ...any) {
+			j.say(Finding{Kind: kind, Lane: row.Lane.String(), Text: "the row of lane " + row.Lane.String() + " " + fmt.Sprintf(format, args...)})
+		}
+		before, known := j.reached[row.Lane]
+		if known && before > 0 && row.Generation != before && !e.Destroyed[row.Lane.Class.Stream()] {
+			say(Restless, "has come from generation %d to %d, and nothing was done to its stream", before, row.Generation)
+		}
+		j.reached[row.Lane] = row.Generation
+		if s := last[row.Lane]; s != nil && (row.Cursor != s.Sequence || row.CursorTime != s.Time.UnixNano() || row.StreamCreated != s.StreamCreated.UnixNano()) {
+			say(Disorder, "stands at message %d of %d in the stream made at %d; the last one is message %d of %d in that made at %d",
+				row.Cursor, row.CursorTime, row.StreamCreated, s.Sequence, s.Time.UnixNano(), s.StreamCreated.UnixNano())
+		}
+		if p := told[row.Lane]; p != nil && row.LastEvent != p.Sequence {
+			say(Disorder, "knows of event %d as its last, which is %d", row.LastEvent, p.Sequence)
+		}
 	}
 }
 

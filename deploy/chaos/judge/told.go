@@ -36,10 +36,10 @@ func (j *Judge) checkTold(e *Evidence) {
 }
 
 // checkAnswer holds an answer about a command against its outcome. What was
-// answered before the database went back may have become otherwise.
+// asked before the database had gone back may have become otherwise.
 func (j *Judge) checkAnswer(e *Evidence, a Asked) {
 	j.tally.Asked++
-	if !e.WentBack.IsZero() {
+	if !e.WentBack.IsZero() && a.At.Before(e.CameBack) {
 		return
 	}
 	row := j.Row(a.Token, a.ID)
@@ -54,23 +54,34 @@ func (j *Judge) checkAnswer(e *Evidence, a Asked) {
 	switch {
 	case a.Outcome != nil && row == nil:
 		misled("an outcome that is not in the inbox")
-	case a.Outcome != nil && (a.Outcome.Sequence != row.Sequence || a.Outcome.Lane != row.Lane || a.Outcome.Generation != row.Generation || codeOf(a.Outcome) != verdictOf(&row.Outcome)):
-		misled("%s by message %d of lane %s, the truth is %s by message %d of lane %s", codeOf(a.Outcome), a.Outcome.Sequence, a.Outcome.Lane,
-			verdictOf(&row.Outcome), row.Sequence, row.Lane)
+	case a.Outcome != nil && (a.Outcome.Sequence != row.Sequence || a.Outcome.Lane != row.Lane || a.Outcome.Generation != row.Generation):
+		misled("an outcome of message %d of lane %s, the truth is that of message %d of lane %s", a.Outcome.Sequence, a.Outcome.Lane, row.Sequence, row.Lane)
+	case a.Outcome != nil && answerText(&a.Outcome.Data) != answerText(row.data()):
+		misled("%s, the truth is %s", answerText(&a.Outcome.Data), answerText(row.data()))
 	case a.Never && row != nil && row.Sequence == a.Sequence && row.Lane.Class == a.Class && row.Generation <= a.Generation:
 		// a cursor of the generation before says nothing of the new one's messages
 		misled("that nothing will come of it, and message %d, which the asker had sent, has the outcome %s", a.Sequence, verdictOf(&row.Outcome))
 	}
 }
 
-func codeOf(d *messages.Decided) verdict {
-	switch {
-	case d.Data.Error != nil:
-		return verdict{code: string(d.Data.Error.Code)}
-	case d.Data.Changed:
-		return verdict{"connected", d.Data.ConnectionVersion}
+// data is what a row tells who asks.
+func (r *Row) data() *messages.EventData {
+	d := &messages.EventData{BridgeSlug: r.Command.BridgeSlug, PhoneNumber: r.Command.PhoneNumber, Provider: r.Outcome.Provider, Changed: r.Outcome.Changed,
+		ConnectionVersion: r.Outcome.ConnectionVersion, ConnectedAt: r.Outcome.ConnectedAt, Error: r.Outcome.Failure}
+	if r.Command.ProviderConfigID != 0 {
+		d.ProviderConfigID = &r.Command.ProviderConfigID
 	}
-	return verdict{"unchanged", d.Data.ConnectionVersion}
+	return d
+}
+
+// answerText is all that an answer says of an outcome.
+func answerText(d *messages.EventData) string {
+	configuration := int64(0)
+	if d.ProviderConfigID != nil {
+		configuration = *d.ProviderConfigID
+	}
+	o := messages.Outcome{Failure: d.Error, Provider: d.Provider, Changed: d.Changed, ConnectionVersion: d.ConnectionVersion, ConnectedAt: d.ConnectedAt}
+	return fmt.Sprintf("%s on bridge %q through %d: %s", d.PhoneNumber, d.BridgeSlug, configuration, outcomeText(&o))
 }
 
 // checkPeace: a lane stays with an owner that lives and works.

@@ -69,16 +69,16 @@ func NewSource(r *rand.Rand, p *Platform) *Source {
 // Intent tells what was meant by a message that stands in a stream, false if
 // it is none of this source's.
 func (s *Source) Intent(m *messages.Message) (Intent, bool) {
-	intent, ok := s.intents[fingerprint(m.Subject, m.Header.Get("ce-id"), m.Body)]
+	intent, ok := s.intents[fingerprint(m.Subject, m.Header, m.Body)]
 	return intent, ok
 }
 
 // fingerprint tells messages of different intents apart: by organization and
 // verb, which stand last in the subject, with the lane and without; and by the
 // body, which carries the id or has it in a header.
-func fingerprint(subject, id string, body []byte) string {
+func fingerprint(subject string, header nats.Header, body []byte) string {
 	tokens := strings.Split(subject, ".")
-	return strings.Join(tokens[max(0, len(tokens)-2):], ".") + "\x00" + id + "\x00" + string(body)
+	return strings.Join(tokens[max(0, len(tokens)-2):], ".") + "\x00" + header.Get("ce-id") + header.Get("Nats-Msg-Id") + "\x00" + string(body)
 }
 
 // Draw makes the commands of one act. Of a hundred, about 60 ask for something
@@ -179,7 +179,16 @@ func (s *Source) again() Command {
 		return s.keep(c.Class, intent)
 	}
 	intent := c.Intent
-	intent.Bridge = fmt.Sprintf("bridge-%d", r.IntN(bridgesEach))
+	switch r.IntN(5) {
+	case 0:
+		intent.Configuration++
+	case 1:
+		intent.Phone = s.platform.Known[r.IntN(len(s.platform.Known))]
+	case 2:
+		intent.OrgHandle = "yet-another.example"
+	default:
+		intent.Bridge = fmt.Sprintf("bridge-%d", r.IntN(bridgesEach))
+	}
 	return s.keep(c.Class, intent)
 }
 
@@ -195,7 +204,7 @@ func (s *Source) keep(class messages.Class, intent Intent) Command {
 	}
 	form := s.random.IntN(30)
 	if intent.ID == "" {
-		form = 2 // a CloudEvent has an id
+		form = 9 // the first ones have an id
 	}
 	switch form {
 	case 0: // CloudEvent in binary mode
@@ -204,6 +213,8 @@ func (s *Source) keep(class messages.Class, intent Intent) Command {
 	case 1: // and in structured mode
 		c.Header.Set("Content-Type", messages.ContentTypeCloudEvents)
 		members = map[string]any{"specversion": "1.0", "id": intent.ID, "source": "/chaos", "type": "telephony.connect-provider.v1", "data": members}
+	case 3: // JetStream's own header, by which another organization's message may go for this one for a moment
+		c.Header.Set("Nats-Msg-Id", intent.ID)
 	default:
 		if intent.ID != "" {
 			members["command_id"] = intent.ID
@@ -216,7 +227,7 @@ func (s *Source) keep(class messages.Class, intent Intent) Command {
 	if c.Body, err = json.Marshal(members); err != nil {
 		panic(err) // strings and numbers
 	}
-	if form > 1 && class == messages.Interactive && intent.ID != "" && intent.OrgHandle == "" && intent.Metadata == nil && s.random.IntN(2) == 0 {
+	if form > 3 && class == messages.Interactive && intent.ID != "" && intent.OrgHandle == "" && intent.Metadata == nil && s.random.IntN(2) == 0 {
 		c.REST, c.Body = true, request(intent)
 	}
 	s.remember(c)
@@ -237,7 +248,7 @@ func request(intent Intent) []byte {
 
 // remember notes what is meant by a message.
 func (s *Source) remember(c Command) {
-	s.intents[fingerprint(c.Subject, c.Header.Get("ce-id"), c.Body)] = c.Intent
+	s.intents[fingerprint(c.Subject, c.Header, c.Body)] = c.Intent
 }
 
 func subject(class messages.Class, token, verb string) string {

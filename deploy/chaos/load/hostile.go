@@ -22,9 +22,9 @@ func (s *Source) hostile() Command {
 	s.drawn[handle]++
 	h := hostileMessage{
 		Command: Command{Class: s.class(), Header: nats.Header{}, Intent: Intent{Malformed: true}},
-		token:   Token(handle), verb: messages.VerbConnectProvider, random: r, n: s.drawn[handle],
+		token:   Token(handle), verb: messages.VerbConnectProvider, random: r, n: s.drawn[handle], nonce: fmt.Sprintf("%x", r.Uint64()),
 	}
-	h.whole = fmt.Sprintf(`{"command_id":"order-%d","bridge_slug":"bridge-0","provider_config_id":1,"phone_number":"+1777%07d","metadata":{"nonce":"%x"}}`, h.n, h.n, r.Uint64())
+	h.whole = fmt.Sprintf(`{"command_id":"order-%d","bridge_slug":"bridge-0","provider_config_id":1,"phone_number":"+1777%07d","metadata":{"nonce":%q}}`, h.n, h.n, h.nonce)
 	hostilities[r.IntN(len(hostilities))](&h)
 	if r.IntN(3) == 0 {
 		// passed on from an HTTP request
@@ -39,13 +39,14 @@ type hostileMessage struct {
 	Command
 	token, verb string
 	whole       string // a body that could be understood
+	nonce       string // in it, to tell it from others
 	random      *rand.Rand
 	n           int
 }
 
 // meant says what a message that can be understood means.
 func (h *hostileMessage) meant(id, phone string) {
-	h.Intent = Intent{ID: id, Token: h.token, Content: Content{Bridge: "bridge-0", Configuration: firstTwilio, Phone: phone}}
+	h.Intent = Intent{ID: id, Token: h.token, Content: Content{Bridge: "bridge-0", Configuration: firstTwilio, Phone: phone}, Metadata: map[string]string{"nonce": h.nonce}}
 }
 
 var hostilities = []func(h *hostileMessage){
