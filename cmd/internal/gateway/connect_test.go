@@ -125,6 +125,23 @@ func TestWhoOnlyClaimsAnIDAnswersNobody(t *testing.T) {
 	(<-answer).has(t, 200, "")
 }
 
+// TestAMismatchIsNoCallsOutcome: a command with the same id and the
+// same content failed for what a call does not have, so the id is used up.
+func TestAMismatchIsNoCallsOutcome(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	g := b.serve()
+	body := `{"command_id":"mine","org_handle":"globex","bridge_slug":"sales-bridge-001","provider_config_id":42,"phone_number":"+1234567890"}`
+	if _, err := b.js.Publish(t.Context(), "telephony.commands.acme.connect-provider", []byte(body)); err != nil {
+		t.Fatal(err)
+	}
+	answer := g.meanwhile(key("mine"))
+	b.awaitCommands(2)
+	b.work()
+	(<-answer).has(t, 400, messages.CommandIDReused)
+	g.ask(key("mine")).has(t, 400, messages.CommandIDReused)
+}
+
 // TestAnInterruptedReadingMissesNobody: the outcome is published while the
 // gateway is cut off.
 func TestAnInterruptedReadingMissesNobody(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 )
 
 // answeredBy reports whether an outcome is that of a call: one under its id with
-// the same content. Of metadata and org_handle a call has none: a command that
-// failed by its org_handle is another one.
+// the same content. Outcomes don't tell whether a command named its organization
+// once more, in org_handle. A call never does, so a mismatch is not its own.
 func (c *call) answeredBy(data *messages.EventData) bool {
 	if data.Error != nil && data.Error.Code == messages.OrganizationMismatch {
 		return false

@@ -126,21 +126,6 @@ func (w *world) store(i int, c load.Command) {
 	}})
 }
 
-func headers(s *Stored) (lines []byte) {
-	for name, values := range s.Header {
-		if name != "Authorization" {
-			lines = fmt.Appendf(lines, "%s: %s\r\n", name, values[0])
-		}
-	}
-	return lines
-}
-
-func withPosition(p *Published, at messages.Position) nats.Header {
-	header := maps.Clone(p.Header)
-	header.Set(messages.HeaderLanePosition, at.String())
-	return header
-}
-
 // answer notes what a gateway answers to a request.
 func (w *world) answer(c load.Command) {
 	s := w.e.Stored[len(w.e.Stored)-1]
@@ -154,6 +139,21 @@ func (w *world) answer(c load.Command) {
 		a.Answer = []byte(connectedAnswer(a))
 	}
 	w.e.Answers = append(w.e.Answers, a)
+}
+
+func headers(s *Stored) (lines []byte) {
+	for name, values := range s.Header {
+		if name != "Authorization" {
+			lines = fmt.Appendf(lines, "%s: %s\r\n", name, values[0])
+		}
+	}
+	return lines
+}
+
+func withPosition(p *Published, at messages.Position) nats.Header {
+	header := maps.Clone(p.Header)
+	header.Set(messages.HeaderLanePosition, at.String())
+	return header
 }
 
 func (r *Row) position() messages.Position {
@@ -299,34 +299,6 @@ func TestDamage(t *testing.T) {
 		"a wrong answer":      {Misled, func(e *Evidence) { e.Asked[10].Outcome.Sequence++ }},
 		"a made-up answer":    {Misled, func(e *Evidence) { e.Asked[10].ID = "nobody's" }},
 		"never, but there is": {Misled, func(e *Evidence) { e.Asked[10].Outcome, e.Asked[10].Never, e.Asked[10].Generation = nil, true, 1 }},
-		"a repeat that says something else": {Lost, func(e *Evidence) {
-			for _, s := range e.Stored {
-				if s.Intent.ID != "" && !slices.ContainsFunc(e.Rows, func(r *Row) bool { return r.place() == s.place() }) {
-					other := *s.Intent
-					other.Configuration++
-					s.Intent = &other
-					return
-				}
-			}
-		}},
-		"a bridge in an answer": {Misled, func(e *Evidence) { e.Asked[pick(e, connected)].Outcome.Data.BridgeSlug += "x" }},
-		"an event without expectation": {Mistold, func(e *Evidence) {
-			p := eventOf(e, 10)
-			p.Header = maps.Clone(p.Header)
-			p.Header.Del("Nats-Expected-Last-Subject-Sequence")
-		}},
-		"an expectation otherwise spelled": {Mistold, func(e *Evidence) {
-			p := eventOf(e, 10)
-			p.Header = maps.Clone(p.Header)
-			p.Header.Set("Nats-Expected-Last-Subject-Sequence-Subject", "telephony.events.>")
-		}},
-		"a cursor":             {Disorder, func(e *Evidence) { e.Lanes[1].Cursor++ }},
-		"a last event":         {Disorder, func(e *Evidence) { e.Lanes[1].LastEvent-- }},
-		"another lane":         {Disorder, func(e *Evidence) { s := e.Stored[9]; s.Subject = strings.Replace(s.Subject, ".org", ".xorg", 1) }},
-		"a letter's subject":   {DeadLetter, func(e *Evidence) { e.Letters[0].Subject += "x" }},
-		"a letter lost":        {DeadLetter, func(e *Evidence) { e.AllLetters-- }},
-		"a lane that is taken": {Restless, func(e *Evidence) { e.Orderly, e.Taken = true, 1 }},
-		"a lane that moves":    {Restless, func(e *Evidence) { e.Steady, e.EpochsRose = true, map[string]int64{"c1": 1} }},
 		"200 for a failure": {Misled, func(e *Evidence) {
 			a := answered(e, 404)
 			a.Status, a.Code, a.Answer = 200, "", []byte(connectedAnswer(*a))
@@ -354,6 +326,33 @@ func TestDamage(t *testing.T) {
 			e.Answers = append(e.Answers, Answered{Token: "org-1", ID: "nobody's", Body: []byte("{}"), Status: 400, Code: "phone_number_in_use"})
 		}},
 		"no answer": {Unsettled, func(e *Evidence) { a := answered(e, 200); a.Status, a.Hung = 0, true }},
+		"a repeat that says something else": {Lost, func(e *Evidence) {
+			for _, s := range e.Stored {
+				if s.Intent.ID != "" && !slices.ContainsFunc(e.Rows, func(r *Row) bool { return r.place() == s.place() }) {
+					other := *s.Intent
+					other.Configuration++
+					s.Intent = &other
+					return
+				}
+			}
+		}},
+		"a bridge in an answer": {Misled, func(e *Evidence) { e.Asked[pick(e, connected)].Outcome.Data.BridgeSlug += "x" }},
+		"an event without expectation": {Mistold, func(e *Evidence) {
+			p := eventOf(e, 10)
+			p.Header = maps.Clone(p.Header)
+			p.Header.Del("Nats-Expected-Last-Subject-Sequence")
+		}},
+		"an expectation otherwise spelled": {Mistold, func(e *Evidence) {
+			p := eventOf(e, 10)
+			p.Header = maps.Clone(p.Header)
+			p.Header.Set("Nats-Expected-Last-Subject-Sequence-Subject", "telephony.events.>")
+		}},
+		"a cursor":           {Disorder, func(e *Evidence) { e.Lanes[1].Cursor++ }},
+		"a last event":       {Disorder, func(e *Evidence) { e.Lanes[1].LastEvent-- }},
+		"another lane":       {Disorder, func(e *Evidence) { s := e.Stored[9]; s.Subject = strings.Replace(s.Subject, ".org", ".xorg", 1) }},
+		"a letter's subject": {DeadLetter, func(e *Evidence) { e.Letters[0].Subject += "x" }},
+		"a letter lost":      {DeadLetter, func(e *Evidence) { e.AllLetters-- }},
+		"a lane that moves":  {Restless, func(e *Evidence) { e.Steady, e.EpochsRose = true, map[string]int64{"c1": 1} }},
 		"a later message of a destroyed stream was decided": {Disorder, func(e *Evidence) {
 			i := pick(e, connected)
 			for _, s := range e.Stored {
