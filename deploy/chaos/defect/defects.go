@@ -154,7 +154,7 @@ var defects = []Defect{
 		{"worker/decide.go", `	s.remember(token, d.key, digest)
 `, ``},
 	}},
-	{"lease-by-workers-clock", "leases are over by the clock of the worker that looks, and one worker's is ahead", "calm", []edit{
+	{"lease-by-workers-clock", "leases are over by the clock of the worker that looks, and one worker's is ahead", "handovers", []edit{
 		{"worker/sql/claim.sql", `lease_expires_at < clock_timestamp())`, `lease_expires_at < $5::timestamptz)`},
 		{"worker/lease.go", `share-len(owned), w.config.LeaseTTL.Seconds())`, `share-len(owned), w.config.LeaseTTL.Seconds(), skewed(w.config.Name))`},
 		{"worker/lease.go", `func scanLane(`, `// skewed is the time by the clock of a machine that is a minute ahead.
@@ -227,12 +227,10 @@ func scanLane(`},
 	{"load-before-lock", "the state is read before the partition is locked", "calm", []edit{
 		{"worker/load.go", `	q.Queue(lockSQL, lane.Number)
 	s.queuePauses`, `	s.queuePauses`},
-		{"worker/load.go", `		q.Queue(loadConnectionsSQL, w.numbers).Query(s.scanConnections)
-	}
-`, `		q.Queue(loadConnectionsSQL, w.numbers).Query(s.scanConnections)
-	}
+		{"worker/load.go", `	bounds := s.queueWanted(&q, w)
+	if err`, `	bounds := s.queueWanted(&q, w)
 	q.Queue(lockSQL, lane.Number)
-`},
+	if err`},
 	}},
 	{"no-lock", "decisions of one organization's two lanes do not exclude each other", "calm", []edit{
 		{"worker/sql/lock.sql", `select pg_advisory_xact_lock(1667460196, $1::int)`, `select $1::int`},

@@ -347,12 +347,13 @@ func TestDamage(t *testing.T) {
 			p.Header = maps.Clone(p.Header)
 			p.Header.Set("Nats-Expected-Last-Subject-Sequence-Subject", "telephony.events.>")
 		}},
-		"a cursor":           {Disorder, func(e *Evidence) { e.Lanes[1].Cursor++ }},
-		"a last event":       {Disorder, func(e *Evidence) { e.Lanes[1].LastEvent-- }},
-		"another lane":       {Disorder, func(e *Evidence) { s := e.Stored[9]; s.Subject = strings.Replace(s.Subject, ".org", ".xorg", 1) }},
-		"a letter's subject": {DeadLetter, func(e *Evidence) { e.Letters[0].Subject += "x" }},
-		"a letter lost":      {DeadLetter, func(e *Evidence) { e.AllLetters-- }},
-		"a lane that moves":  {Restless, func(e *Evidence) { e.Steady, e.EpochsRose = true, map[string]int64{"c1": 1} }},
+		"a cursor":             {Disorder, func(e *Evidence) { e.Lanes[1].Cursor++ }},
+		"a last event":         {Disorder, func(e *Evidence) { e.Lanes[1].LastEvent-- }},
+		"another lane":         {Disorder, func(e *Evidence) { s := e.Stored[9]; s.Subject = strings.Replace(s.Subject, ".org", ".xorg", 1) }},
+		"a letter's subject":   {DeadLetter, func(e *Evidence) { e.Letters[0].Subject += "x" }},
+		"a letter lost":        {DeadLetter, func(e *Evidence) { e.AllLetters-- }},
+		"a lane that is taken": {Restless, func(e *Evidence) { e.Orderly, e.Taken = true, 1 }},
+		"a lane that moves":    {Restless, func(e *Evidence) { e.Steady, e.EpochsRose = true, map[string]int64{"c1": 1} }},
 		"a later message of a destroyed stream was decided": {Disorder, func(e *Evidence) {
 			i := pick(e, connected)
 			for _, s := range e.Stored {
