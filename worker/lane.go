@@ -33,7 +33,7 @@ type laneRun struct {
 	row       laneRow
 	removed   messages.Position // outbox rows up to here are gone
 	publisher *publisher
-	reached   atomic.Pointer[messages.Position] // the row's, for other goroutines
+	reached   atomic.Pointer[standing] // the row's, for other goroutines
 	held      atomic.Bool
 	paused    atomic.Bool
 	nudged    chan struct{} // told when there may be news of a pause or a skip
@@ -59,10 +59,22 @@ func newLaneRun(ctx context.Context, w *Worker, row laneRow) *laneRun {
 	return l
 }
 
-// reach notes the position that the lane's row is known to have.
+// standing is how far a lane's row says that it has come.
+type standing struct {
+	position      messages.Position
+	eventsCreated int64
+	lastEvent     uint64
+}
+
+// behind tells whether a row that says s is older than one that says other. A
+// lane that has only removed its outbox rows since has the same position.
+func (s standing) behind(other standing) bool {
+	return s.position.Less(other.position) || s.eventsCreated == other.eventsCreated && s.lastEvent < other.lastEvent
+}
+
+// reach notes what the lane's row is known to say.
 func (l *laneRun) reach() {
-	position := l.row.position()
-	l.reached.Store(&position)
+	l.reached.Store(&standing{l.row.position(), l.row.eventsCreated, l.row.lastEvent})
 }
 
 // handBack asks the lane to finish what it is at and to release itself.

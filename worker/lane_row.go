@@ -190,6 +190,7 @@ func (l *laneRun) standStill() cursorMove {
 // moved notes that a step has been committed.
 func (l *laneRun) moved(move cursorMove) {
 	l.row.cursor, l.row.cursorTime = move.to, move.toTime
+	l.row.eventsCreated, l.row.lastEvent = move.events.StreamCreated, move.events.Sequence
 	l.reach()
 	if move.removable != (messages.Position{}) {
 		l.removed = move.removable

@@ -116,20 +116,20 @@ func (w *Worker) reachNATS(ctx context.Context) error {
 func (w *Worker) renew(ctx context.Context) (live int, err error) {
 	runs := w.runs()
 	lanes, tokens := make([]string, len(runs)), make([]uuid.UUID, len(runs))
-	reached := make([]messages.Position, len(runs))
+	reached := make([]standing, len(runs))
 	for i, run := range runs {
 		lanes[i], tokens[i], reached[i] = run.lane.String(), run.row.owner.token, *run.reached.Load()
 	}
-	mine := make(map[uuid.UUID]messages.Position, len(runs))
+	mine := make(map[uuid.UUID]standing, len(runs))
 	var q pgx.Batch
 	q.Queue(heartbeatSQL, w.id, w.config.Name, w.config.Version, w.config.LeaseTTL.Seconds()).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&live)
 	})
 	q.Queue(renewSQL, lanes, tokens, w.config.LeaseTTL.Seconds()).Query(func(rows pgx.Rows) error {
 		var token uuid.UUID
-		var generation, cursor int64
-		_, err := pgx.ForEachRow(rows, []any{&token, &generation, &cursor}, func() error {
-			mine[token] = messages.Position{Generation: generation, Sequence: uint64(cursor)}
+		var generation, cursor, created, lastEvent int64
+		_, err := pgx.ForEachRow(rows, []any{&token, &generation, &cursor, &created, &lastEvent}, func() error {
+			mine[token] = standing{messages.Position{Generation: generation, Sequence: uint64(cursor)}, created, uint64(lastEvent)}
 			return nil
 		})
 		return err
@@ -138,7 +138,7 @@ func (w *Worker) renew(ctx context.Context) (live int, err error) {
 		return 0, fmt.Errorf("renew leases: %w", err)
 	}
 	for i, run := range runs {
-		if position, ok := mine[tokens[i]]; !ok || position.Less(reached[i]) {
+		if row, ok := mine[tokens[i]]; !ok || row.behind(reached[i]) {
 			run.drop(outbox.ErrLost)
 		}
 	}

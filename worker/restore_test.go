@@ -196,3 +196,21 @@ func TestLaggingStandbyPromoted(t *testing.T) {
 	first.stop()
 	second.stop()
 }
+
+// TestStandbyThatLagsByARemoval: all that the promoted standby lacks is that
+// outbox rows were removed. Its cursor is the primary's, so nothing is decided
+// again, and without new commands nothing would remove them.
+func TestStandbyThatLagsByARemoval(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	l := newLoad(s, 6, 9)
+	s.awaitReady(s.work())
+	l.publish(100)
+	l.verify()
+	s.awaitCount("an empty outbox", 0, `select count(*) from connect_provider.outbox`)
+	s.platform(`with back as (
+			update connect_provider.lanes set last_event = last_event - 1 where last_event > 1 returning lane, generation, cursor)
+		insert into connect_provider.outbox select lane, generation, cursor, 'telephony.events.' || lane || '.x.provider-connected', '' from back`)
+	s.awaitCount("an empty outbox again", 0, `select count(*) from connect_provider.outbox`)
+	l.verify()
+}
