@@ -30,6 +30,13 @@ func TestPausedLaneReadsAgain(t *testing.T) {
 		})
 	}
 	isPaused()
+	// one that is about to begin has nothing to begin again
+	systemtest.Eventually(t, "every lane reading", func() error {
+		if n := measured(t, registry, "lanes_reading", "interactive"); n != testLanes {
+			return fmt.Errorf("%v are", n)
+		}
+		return nil
+	})
 	s.server.Stop()
 	s.server.Start()
 	systemtest.Eventually(t, "every lane reading again, the paused one too", func() error {

@@ -28,7 +28,9 @@ func (g *Gateway) connect(ctx context.Context, c *call) answer {
 	for pending := publishing; ; {
 		select {
 		case data := <-waiter.told:
-			return ofOutcome(data, c.command.ID)
+			if known := g.settle(wait, c, data); known != nil {
+				return ofOutcome(known, c.command.ID)
+			}
 		case p := <-pending:
 			if p.acceptance == notAccepted {
 				return unavailable(c.command.ID, "The command was not accepted, and nothing was done; try again.", p.err)
@@ -51,10 +53,23 @@ func (g *Gateway) conclude(ctx context.Context, c *call, waiter *waiter, p publi
 	}
 	select {
 	case data := <-waiter.told:
-		return ofOutcome(data, c.command.ID)
+		if known := g.settle(ctx, c, data); known != nil {
+			return ofOutcome(known, c.command.ID)
+		}
 	default:
-		return c.undecided(p)
 	}
+	return c.undecided(p)
+}
+
+// settle returns the outcome that an event tells a call. That an id was used
+// before with other content is told of one message, perhaps not of the call's:
+// what decides is the content under which the workers know the id. It returns nil
+// where they can't be asked.
+func (g *Gateway) settle(ctx context.Context, c *call, told *messages.EventData) *messages.EventData {
+	if told.Error == nil || told.Error.Code != messages.CommandIDReused {
+		return told
+	}
+	return g.ask(ctx, c)
 }
 
 // ask asks the workers once what became of a call's command. It returns nil
