@@ -23,13 +23,20 @@ type Span struct {
 // SpanAfter returns the span that a new owner of a lane has to replay, or nil.
 // cursor is the lane's, known the event sequence that its row remembers (0 if
 // it is of another stream), persisted the span in its row, if any.
+//
+// The span begins no later than at known. Rows are removed in the transaction
+// that notes it, so those that a former owner left were published behind it, if
+// at all; a span that begins with a publish in doubt may begin further on, behind
+// rows that were published before and still stand in the table.
 func SpanAfter(cursor messages.Position, known uint64, persisted *Span, last LastEvent) *Span {
 	behind := last.Sequence > 0 && cursor.Compare(last.Position) < 0
 	switch {
-	case persisted != nil && behind && persisted.Until.Compare(last.Position) < 0:
-		return &Span{From: persisted.From, Until: last.Position}
 	case persisted != nil:
-		return persisted
+		span := Span{From: min(persisted.From, known), Until: persisted.Until}
+		if behind && span.Until.Compare(last.Position) < 0 {
+			span.Until = last.Position
+		}
+		return &span
 	case behind:
 		return &Span{From: known, Until: last.Position}
 	}

@@ -147,6 +147,25 @@ func TestLateEvents(t *testing.T) {
 	}
 }
 
+// TestTakeOverOfAPublishInDoubt: the former owner had published rows, then others
+// of which it did not know whether they were stored, and removed none of them.
+func TestTakeOverOfAPublishInDoubt(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	b.publish(b.owner(), rows(1, 20))
+	r := b.relay()
+	last, err := r.Inspect(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	span := SpanAfter(at(20), 0, &Span{From: 15, Until: at(20)}, last)
+	if err := r.Resume(context.Background(), rows(1, 20), span); err != nil {
+		t.Fatal(err)
+	}
+	b.publish(r, rows(21, 25))
+	b.check(1, 25)
+}
+
 // TestTakeOverInTheMiddleOfAReplay: the new owner finds the span in the lane's
 // row, and leftovers before and beyond its end.
 func TestTakeOverInTheMiddleOfAReplay(t *testing.T) {

@@ -167,8 +167,10 @@ func (l *laneRun) takeOver(ctx context.Context) error {
 		}
 		span := outbox.SpanAfter(l.row.position(), known, replay, last)
 		if span != nil && (l.row.replay == nil || *span != *l.row.replay) {
-			l.worker.logger.Warn("the database is behind the lane's events, as after a restore: deciding again, and merging with what was published",
-				zap.Stringer("lane", l.lane), zap.Stringer("cursor", l.row.position()), zap.Stringer("until", span.Until))
+			if l.row.position().Less(last.Position) {
+				l.worker.logger.Warn("the database is behind the lane's events, as after a restore: deciding again, and merging with what was published",
+					zap.Stringer("lane", l.lane), zap.Stringer("cursor", l.row.position()), zap.Stringer("until", span.Until))
+			}
 			if err := l.beginReplay(ctx, *span); err != nil {
 				return err
 			}
