@@ -259,6 +259,7 @@ func (l *laneRun) consume(ctx context.Context, r *reader) (finished bool, err er
 				}
 				continue
 			}
+			l.worker.metrics.read(l.lane.Class, time.Duration(r.fetching.Swap(0)), time.Duration(r.decoding.Swap(0)))
 			l.granted = release
 			l.applying.Store(int64(len(batch)))
 			l.span = l.worker.tracing.process(l.lane, batch)

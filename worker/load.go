@@ -95,13 +95,20 @@ func lockAndLoad(ctx context.Context, conn *pgx.Conn, lane messages.Lane, idleTi
 	var q pgx.Batch
 	q.Queue("begin isolation level read committed read write")
 	q.Queue(prepareSQL, fmt.Sprint(idleTimeout.Milliseconds()))
-	q.Queue(lockSQL, lane.Number)
+	q.Queue(lockSQL, lane.Number).QueryRow(s.scanLockWait)
 	s.queuePauses(&q, lane.Class, w.tokens)
 	bounds := s.queueWanted(&q, w)
 	if err := conn.SendBatch(ctx, &q).Close(); err != nil {
 		return s, fmt.Errorf("%w: %w", errLoading, err)
 	}
 	return s, s.lookCloser(ctx, conn, batch, bounds, len(batch)+1)
+}
+
+func (s *state) scanLockWait(row pgx.Row) error {
+	var seconds float64
+	err := row.Scan(&seconds)
+	s.lockWait = time.Duration(seconds * float64(time.Second))
+	return err
 }
 
 // queueWanted reads what a batch can touch. What it returns is queueBridges'.

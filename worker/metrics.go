@@ -41,7 +41,7 @@ func newMetrics(registerer prometheus.Registerer, w *Worker) *metrics {
 			Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000},
 		}, []string{"class"}),
 		stageSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "connect_provider_stage_duration_seconds", Help: "Time of one batch in each stage: load (with the lock), decide, write, commit.",
+			Name: "connect_provider_stage_duration_seconds", Help: "Time of one batch in each stage: fetch (waiting for messages that the stream has), decode, lock (waiting for the partition's), load, decide, write, commit.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 18),
 		}, []string{"class", "stage"}),
 		retries:    counter("retries_total", "Batches that were not applied and tried again, by the class of the error.", "class", "reason"),
@@ -64,7 +64,7 @@ func newMetrics(registerer prometheus.Registerer, w *Worker) *metrics {
 		for c := classRetry; c <= classUnknown; c++ {
 			m.retries.WithLabelValues(name, c.String())
 		}
-		for _, stage := range []string{"load", "decide", "write", "commit"} {
+		for _, stage := range []string{"fetch", "decode", "lock", "load", "decide", "write", "commit"} {
 			m.stageSeconds.WithLabelValues(name, stage)
 		}
 		for _, kind := range []string{"cut_back", "replaced", "purged"} {
@@ -109,14 +109,34 @@ func (m *metrics) asked(result string) { m.questions.WithLabelValues(result).Inc
 
 func (m *metrics) previewed(result string) { m.previews.WithLabelValues(result).Inc() }
 
-// stages returns a function that is called at the end of each stage.
-func (m *metrics) stages(class messages.Class) func(stage string) {
-	start := time.Now()
-	return func(stage string) {
-		now := time.Now()
-		m.stageSeconds.WithLabelValues(class.String(), stage).Observe(now.Sub(start).Seconds())
-		start = now
-	}
+// read notes what reading the messages of a batch took.
+func (m *metrics) read(class messages.Class, fetch, decode time.Duration) {
+	m.stageSeconds.WithLabelValues(class.String(), "fetch").Observe(fetch.Seconds())
+	m.stageSeconds.WithLabelValues(class.String(), "decode").Observe(decode.Seconds())
+}
+
+// stages are those of one transaction, one after another.
+type stages struct {
+	seconds *prometheus.HistogramVec
+	class   string
+	start   time.Time // of the present one
+}
+
+func (m *metrics) stages(class messages.Class) *stages {
+	return &stages{seconds: m.stageSeconds, class: class.String(), start: time.Now()}
+}
+
+// within notes a stage that was part of the present one, which it shortens.
+func (s *stages) within(stage string, took time.Duration) {
+	s.seconds.WithLabelValues(s.class, stage).Observe(took.Seconds())
+	s.start = s.start.Add(took)
+}
+
+// end ends the present stage and begins the next.
+func (s *stages) end(stage string) {
+	now := time.Now()
+	s.seconds.WithLabelValues(s.class, stage).Observe(now.Sub(s.start).Seconds())
+	s.start = now
 }
 
 func (m *metrics) retried(traffic messages.Class, reason class) {

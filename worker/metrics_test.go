@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"testing"
@@ -109,5 +110,69 @@ func TestFillIsToldWhileNothingIsPassed(t *testing.T) {
 	}
 	if fill, ok := d.w.fills.Load(messages.Bulk.Stream()); !ok || fill.(float64) <= 0 {
 		t.Errorf("fill %v, %v", fill, ok)
+	}
+}
+
+// TestStagesOfABatchAreTimed: each stage of a batch is measured, and waiting
+// for the partition's lock is told apart from loading.
+func TestStagesOfABatchAreTimed(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	s := newSystem(t)
+	s.organization("acme", 1, 10, "+1555")
+	option, registry, _ := watched(t)
+	s.awaitReady(s.work(option))
+	holder, err := s.pool.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Rollback(ctx)
+	partition := messages.Partition("acme", testLanes)
+	if _, err := holder.Exec(ctx, lockSQL, partition); err != nil {
+		t.Fatal(err)
+	}
+	s.publish(messages.Interactive, "acme", connectCommand("one", "b0", 1, number("+1555", 0)))
+	systemtest.Eventually(t, "a batch that has waited", func() error {
+		var waited bool
+		err := s.pool.QueryRow(ctx, `select coalesce(bool_or(clock_timestamp() - waitstart > '200 ms'), false)
+			from pg_locks where locktype = 'advisory' and not granted and objid = $1
+				and database = (select oid from pg_database where datname = current_database())`, partition).Scan(&waited)
+		if err == nil && !waited {
+			err = errors.New("none has")
+		}
+		return err
+	})
+	if err := holder.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitEvents(1)
+	took := map[string]float64{}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() != "connect_provider_stage_duration_seconds" {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			labels := metric.GetLabel() // class, stage
+			if labels[0].GetValue() != "interactive" {
+				continue
+			}
+			stage, measured := labels[1].GetValue(), metric.GetHistogram()
+			took[stage] = measured.GetSampleSum()
+			if n := measured.GetSampleCount(); n != 1 {
+				t.Errorf("stage %s was measured %d times, want 1", stage, n)
+			}
+		}
+	}
+	if took["lock"] < 0.2 || took["load"] >= 0.2 {
+		t.Errorf("the lock took %v s and loading %v s; somebody else had the lock for 0.2 s", took["lock"], took["load"])
+	}
+	for _, stage := range []string{"decode", "load", "decide", "write", "commit"} {
+		if took[stage] <= 0 {
+			t.Errorf("stage %s took %v s", stage, took[stage])
+		}
 	}
 }

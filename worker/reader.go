@@ -34,6 +34,9 @@ type reader struct {
 	err      error // why it ended; read after ended is closed
 
 	pending atomic.Uint64 // messages behind the last one delivered
+	// nanoseconds that went, since the last batch was taken, into waiting for
+	// messages that the stream had, and into decoding
+	fetching, decoding atomic.Int64
 }
 
 // openReader starts an ordered consumer of one lane at a stream sequence.
@@ -87,9 +90,14 @@ type cursorMark struct {
 func (r *reader) pump(ctx context.Context, f *feed, streamCreated time.Time, atCursor *cursorMark) error {
 	var consumed, last uint64
 	for {
+		began := time.Now()
 		message, err := f.next(ctx)
 		if err != nil {
 			return fmt.Errorf("read commands: %w", err)
+		}
+		arrived := time.Now()
+		if r.pending.Load() > 0 {
+			r.fetching.Add(int64(arrived.Sub(began)))
 		}
 		metadata, err := message.Metadata()
 		if err != nil {
@@ -111,6 +119,7 @@ func (r *reader) pump(ctx context.Context, f *feed, streamCreated time.Time, atC
 			StreamCreated: streamCreated, Time: metadata.Timestamp, Sequence: last,
 			Subject: message.Subject, Header: message.Header, Body: message.Data,
 		})
+		r.decoding.Add(int64(time.Since(arrived)))
 		r.pending.Store(metadata.NumPending)
 		if err := r.queue.put(ctx, &received); err != nil {
 			return err

@@ -76,6 +76,7 @@ type state struct {
 	connections    map[string]*connection
 	inbox          map[inboxKey][16]byte // digest of what was decided
 	pauses         map[string]Pause      // by organization token, '' for the whole class
+	lockWait       time.Duration         // until the partition's lock was there
 }
 
 func newState(size int) *state {

@@ -34,7 +34,7 @@ func (l *laneRun) transact(ctx context.Context, batch []*messages.Received, pois
 		return nil, nil, move, fmt.Errorf("connect: %w", err)
 	}
 	defer conn.Release()
-	stage := l.worker.metrics.stages(l.lane.Class)
+	stages := l.worker.metrics.stages(l.lane.Class)
 	bounded, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
 
@@ -42,22 +42,23 @@ func (l *laneRun) transact(ctx context.Context, batch []*messages.Received, pois
 	if err != nil {
 		return nil, nil, move, rollback(conn, err)
 	}
-	stage("load")
+	stages.within("lock", s.lockWait)
+	stages.end("load")
 	move = l.nextMove(batch)
 	decisions, rows, err = l.decideBatch(s, batch, poisoned, move)
 	if err != nil {
 		return nil, nil, move, rollback(conn, err)
 	}
-	stage("decide")
+	stages.end("decide")
 	if err := write(bounded, conn.Conn(), move, s, decisions, rows); err != nil {
 		return nil, nil, move, rollback(conn, err)
 	}
-	stage("write")
+	stages.end("write")
 	l.span.settling(move.to, len(batch))
 	if err := commit(conn); err != nil {
 		return decisions, rows, move, err
 	}
-	stage("commit")
+	stages.end("commit")
 	return decisions, rows, move, nil
 }
 

@@ -51,8 +51,8 @@ var cursorsMessageUnchecked = []edit{
 
 var defects = []Defect{
 	{"cursor-before-transaction", "the cursor moves in a transaction of its own, before the effects are written", "kills", []edit{
-		{"worker/transact.go", `	stage("decide")
-`, `	stage("decide")
+		{"worker/transact.go", `	stages.end("decide")
+`, `	stages.end("decide")
 	if err := l.update(ctx, "update connect_provider.lanes set cursor = $4, cursor_time = $5 where lane = $1 and owner_token = $2 and epoch = $3",
 		l.lane.String(), move.owner.token, move.owner.epoch, int64(move.to), move.toTime); err != nil {
 		return nil, nil, move, rollback(conn, err)
@@ -225,15 +225,15 @@ func scanLane(`},
 `},
 	}},
 	{"load-before-lock", "the state is read before the partition is locked", "calm", []edit{
-		{"worker/load.go", `	q.Queue(lockSQL, lane.Number)
+		{"worker/load.go", `	q.Queue(lockSQL, lane.Number).QueryRow(s.scanLockWait)
 	s.queuePauses`, `	s.queuePauses`},
 		{"worker/load.go", `	bounds := s.queueWanted(&q, w)
 	if err`, `	bounds := s.queueWanted(&q, w)
-	q.Queue(lockSQL, lane.Number)
+	q.Queue(lockSQL, lane.Number).QueryRow(s.scanLockWait)
 	if err`},
 	}},
 	{"no-lock", "decisions of one organization's two lanes do not exclude each other", "calm", []edit{
-		{"worker/sql/lock.sql", `select pg_advisory_xact_lock(1667460196, $1::int)`, `select $1::int`},
+		{"worker/sql/lock.sql", `from pg_advisory_xact_lock(1667460196, $1::int)`, `from (select $1::int) as no_lock`},
 	}},
 	{"replay-without-merge", "a restored database publishes again what the stream has", "restore,failover", []edit{
 		{"outbox/replay.go", `	digest := event.OutcomeDigest()
