@@ -4,7 +4,7 @@
 // Its roles are subcommands, any number of which may run:
 //
 //   - worker (worker.go): decides commands and publishes outcomes, with a
-//     listener (health.go) for /livez, /readyz and /metrics.
+//     listener for /livez, /readyz and /metrics (package cmd/internal/serve).
 //   - gateway (gateway.go): serves the platform's REST API in front of the queue,
 //     with such a listener too. How it works stands in package cmd/internal/gateway.
 //   - migrate (migrate.go): creates or upgrades the database schemas.

@@ -14,6 +14,7 @@ import (
 	"connect-provider/cmd/internal/connection"
 	"connect-provider/cmd/internal/gateway"
 	"connect-provider/cmd/internal/program"
+	"connect-provider/cmd/internal/serve"
 	"connect-provider/cmd/internal/tracing"
 	"connect-provider/messages"
 )
@@ -103,12 +104,12 @@ func (c *gatewayCommand) run(ctx context.Context, p process) error {
 	defer drain()
 	actors.Add(func() error { return g.Run(serveCtx, api) }, func(error) { drain() })
 	if c.Listen != "" {
-		health, err := listen(c.Listen, registry, g.Ready, p.logger)
+		health, err := serve.Listen(c.Listen, registry, g.Ready, p.logger)
 		if err != nil {
 			_ = api.Close() // nothing was served on it
 			return err
 		}
-		actors.Add(health.serve, func(error) { health.close() })
+		actors.Add(health.Serve, func(error) { health.Close() })
 	}
 	defer p.tellDraining(ctx, "answering the requests in flight", config.DrainTimeout)()
 	return actors.Run()

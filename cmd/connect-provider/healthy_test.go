@@ -8,12 +8,14 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"connect-provider/cmd/internal/serve"
 )
 
 func TestHealthyTellsByItsExitCode(t *testing.T) {
 	t.Parallel()
 	var unready error
-	server := httptest.NewServer(healthHandler(prometheus.NewRegistry(), func() error { return unready }))
+	server := httptest.NewServer(serve.HealthHandler(prometheus.NewRegistry(), func() error { return unready }))
 	defer server.Close()
 	address := server.Listener.Addr().String()
 

@@ -2,19 +2,14 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"runtime/debug"
 	"time"
 
-	group "github.com/oklog/run"
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"connect-provider/cmd/internal/connection"
 	"connect-provider/cmd/internal/program"
+	"connect-provider/cmd/internal/serve"
 	"connect-provider/cmd/internal/tracing"
-	"connect-provider/worker"
 )
 
 type workerCommand struct {
@@ -34,18 +29,8 @@ func (c *workerCommand) problems(secrets *program.Secrets) []error {
 	return append(problems, c.Settings.config().Validate(), checkListen(c.Listen))
 }
 
-// memoryLimit is what the heap grows to before the garbage collector gives up
-// speed for space, unless GOMEMLIMIT says otherwise. What a worker holds at
-// full load is half of it.
-const memoryLimit = 112 << 20
-
-// run works until ctx ends and the worker has drained. What was opened first is
-// closed last; the listener stays while the worker drains, so that readiness
-// and metrics can be seen.
+// run works until ctx ends and the worker has drained.
 func (c *workerCommand) run(ctx context.Context, p process) error {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
 	config := c.Settings.config()
 	spans, err := c.Tracing.Start(ctx, "connect-provider", config.Name, p.logger)
 	if err != nil {
@@ -53,36 +38,8 @@ func (c *workerCommand) run(ctx context.Context, p process) error {
 	}
 	defer spans.Stop()
 	config.TracerProvider = spans.Provider()
-	pool, err := worker.NewPool(context.WithoutCancel(ctx), c.Database.PoolURL(), c.Settings.InFlight)
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	nc, err := c.NATS.Keep("connect-provider worker "+config.Name, p.logger)
-	if err != nil {
-		return fmt.Errorf("NATS: %w", err)
-	}
-	defer nc.Close()
-	registry := prometheus.NewRegistry()
-	config.Database, config.NATS, config.Logger, config.Registerer = pool, nc, p.logger, registry
-	w, err := worker.New(config)
-	if err != nil {
-		return err
-	}
-
-	var actors group.Group
-	workCtx, drain := context.WithCancel(ctx)
-	defer drain()
-	actors.Add(func() error { return w.Run(workCtx) }, func(error) { drain() })
-	if c.Listen != "" {
-		health, err := listen(c.Listen, registry, w.Ready, p.logger)
-		if err != nil {
-			return err
-		}
-		actors.Add(health.serve, func(error) { health.close() })
-	}
 	defer p.tellDraining(ctx, "finishing the batches at hand", config.DrainTimeout)()
-	return actors.Run()
+	return serve.Worker{Config: config, Database: c.Database, NATS: c.NATS, Listen: c.Listen, Logger: p.logger}.Run(ctx)
 }
 
 // tellDraining logs when ctx ends, not later than the returned function does.

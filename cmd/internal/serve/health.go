@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"context"
@@ -14,22 +14,23 @@ import (
 	"go.uber.org/zap"
 )
 
-// healthServer tells orchestrators and monitoring how the process is.
-type healthServer struct {
+// Health tells orchestrators and monitoring how a process is.
+type Health struct {
 	server   *http.Server
 	listener net.Listener
 }
 
-// listen opens the address and returns the server, which serve starts. Ready
-// says what keeps the process from working, if anything.
-func listen(address string, registry *prometheus.Registry, ready func() error, logger *zap.Logger) (*healthServer, error) {
+// Listen opens the address and returns what Serve then serves there. Ready says
+// what keeps the process from working, if anything. An error says that the
+// address is no use.
+func Listen(address string, registry *prometheus.Registry, ready func() error, logger *zap.Logger) (*Health, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen for /readyz and /metrics: %w; choose another address with --listen (CONNECT_PROVIDER_LISTEN)", err)
 	}
 	logger.Info("serving /livez, /readyz and /metrics", zap.Stringer("address", listener.Addr()))
-	return &healthServer{listener: listener, server: &http.Server{
-		Handler:           healthHandler(registry, ready),
+	return &Health{listener: listener, server: &http.Server{
+		Handler:           HealthHandler(registry, ready),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		IdleTimeout:       time.Minute,
@@ -37,12 +38,12 @@ func listen(address string, registry *prometheus.Registry, ready func() error, l
 	}}, nil
 }
 
-// healthHandler answers
+// HealthHandler answers
 //
 //   - /livez with 200 as long as the process runs,
 //   - /readyz with 200, or with 503 and the reason,
 //   - /metrics with the registry's, the process's and the Go runtime's metrics.
-func healthHandler(registry *prometheus.Registry, ready func() error) http.Handler {
+func HealthHandler(registry *prometheus.Registry, ready func() error) http.Handler {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewBuildInfoCollector())
 	mux := http.NewServeMux()
@@ -60,19 +61,20 @@ func healthHandler(registry *prometheus.Registry, ready func() error) http.Handl
 	return mux
 }
 
-func (h *healthServer) serve() error {
+// Serve answers until Close is called.
+func (h *Health) Serve() error {
 	if err := h.server.Serve(h.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("listener for /readyz and /metrics: %w", err)
 	}
 	return nil
 }
 
-// close lets answers under way finish, for a moment.
-func (h *healthServer) close() {
+// Close lets answers under way finish, for a moment.
+func (h *Health) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if h.server.Shutdown(ctx) != nil {
 		_ = h.server.Close()
 	}
-	_ = h.listener.Close() // where serve was never called
+	_ = h.listener.Close() // where Serve was never called
 }
