@@ -7,7 +7,8 @@
 //
 // A producer encodes a [Command] (connect_provider.go) and publishes it to a
 // [CommandSubject] (subject.go), whose organization token is the handle,
-// percent-encoded (organization.go). The subject, never the body, says who
+// percent-encoded (organization.go). Who has many publishes them a batch at a time
+// with [PublishBatch] (publish_batch.go). The subject, never the body, says who
 // asks: the broker's permissions make it unforgeable. The stream (streams.go)
 // puts the lane (lane.go) into the subject and stores the message.
 //

@@ -25,7 +25,7 @@ func BenchmarkCommands(b *testing.B) {
 			t.run(n)
 			return time.Since(start)
 		})
-		batches := measure(b, workloadCommands, func(s *system, n int) time.Duration {
+		batches := measure(b, hundred.Commands(), func(s *system, n int) time.Duration {
 			start := time.Now()
 			w := s.work(func(c *Config) { c.Logger, c.LeaseTTL = zap.NewNop(), DefaultConfig().LeaseTTL })
 			s.awaitLoad(n)

@@ -24,7 +24,7 @@ func TestPlansUseIndexes(t *testing.T) {
 	}
 	defer conn.Release()
 	lane := messages.Lane{Class: messages.Bulk, Number: 0}
-	batch := []*messages.Received{workloadCommand(1, workloadNumber(1)), workloadCommand(1, workloadNumber(2))}
+	batch := []*messages.Received{measuredCommand(1), measuredCommand(2)}
 
 	load := func(look func(state *state, statements map[string]string)) {
 		t.Helper()
@@ -35,7 +35,7 @@ func TestPlansUseIndexes(t *testing.T) {
 		// the closer look is taken only where a bridge has several providers
 		var q pgx.Batch
 		q.Queue(loadBridgeProvidersSQL, []string{}, []string{}, 1)
-		q.Queue(loadOutcomesSQL, "org-0", []string{}) // under the same settings
+		q.Queue(loadOutcomesSQL, hundred.Organization(0).Token, []string{}) // under the same settings
 		if err := conn.SendBatch(ctx, &q).Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +49,7 @@ func TestPlansUseIndexes(t *testing.T) {
 	s.platform(`insert into connect_provider.connections
 		select phone_number, domain_handle, 'bridge-0', 1, 'twilio', 1, now() from telephony.phone_numbers`)
 	s.platform(`insert into connect_provider.inbox (org_token, key, digest, lane, stream_created, generation, sequence, message_time, decided_at, changed, failure_code, failure)
-		select 'org-0', 'k' || n, '0123456789abcdef', 'b0', 1, 1, n, 1, now(), false, 'c', '{}' from generate_series(1, 100000) n`)
+		select 'load-0', 'k' || n, '0123456789abcdef', 'b0', 1, 1, n, 1, now(), false, 'c', '{}' from generate_series(1, 100000) n`)
 	check := func(loaded *state, statements map[string]string) {
 		if len(loaded.numbers) != 2 || len(loaded.connections) != 2 || len(loaded.bridges) != 1 {
 			t.Errorf("the batch's state is %d numbers, %d connections, %d bridges", len(loaded.numbers), len(loaded.connections), len(loaded.bridges))
@@ -73,10 +73,12 @@ func TestPlansUseIndexes(t *testing.T) {
 	load(check) // those that the statistics lead to
 }
 
-func workloadCommand(organization int, phone string) *messages.Received {
+// measuredCommand is the command of one number of the workload, for a bridge of the first
+// organization.
+func measuredCommand(n int) *messages.Received {
+	command := connectCommand("k"+hundred.Number(n)[1:], "bridge-0", 1, hundred.Number(n))
 	received := messages.Decode(messages.Message{Sequence: 1, Time: time.Unix(1, 0), StreamCreated: time.Unix(1, 0),
-		Subject: "telephony.bulk.0." + workloadHandle(organization) + ".connect-provider",
-		Body:    connectCommand("k1"+phone[1:], "bridge-0", 1, phone)})
+		Subject: "telephony.bulk.0." + hundred.Organization(0).Token + ".connect-provider", Body: command})
 	return &received
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"connect-provider/messages"
 )
 
@@ -22,13 +24,13 @@ func (s *show) playFleet(ctx context.Context) (speed, error) {
 	if s.bulk == 0 {
 		return speed{}, nil
 	}
-	s.screen.step("Publishing %s valid commands in bulk, in atomic batches of up to %s", count(s.bulk), count(maxBatch))
+	s.screen.step("Publishing %s valid commands in bulk, in atomic batches of up to %s", count(s.bulk), count(messages.MaxBatch))
 	before := s.outcomes()
 	total := s.bulk
 	result := speed{commands: total}
 	start := time.Now()
-	for first := 0; first < total; first += maxBatch {
-		if err := s.publishBatch(ctx, first, min(first+maxBatch, total)); err != nil {
+	for first := 0; first < total; first += messages.MaxBatch {
+		if err := s.publishBatch(ctx, first, min(first+messages.MaxBatch, total)); err != nil {
 			return speed{}, err
 		}
 		s.screen.progress(s.outcomes()-before, total)
@@ -56,7 +58,7 @@ func (s *show) outcomes() int {
 // publishBatch publishes the commands of the fleet's numbers from first up to,
 // not including, end.
 func (s *show) publishBatch(ctx context.Context, first, end int) error {
-	batch := make([]outgoing, 0, end-first)
+	batch := make([]*nats.Msg, 0, end-first)
 	entries := make([]entry, 0, end-first)
 	for n := first; n < end; n++ {
 		organization, command, err := s.fleetCommand(n, "bulk")
@@ -67,10 +69,10 @@ func (s *show) publishBatch(ctx context.Context, first, end int) error {
 		if err != nil {
 			return err
 		}
-		batch = append(batch, outgoing{messages.CommandSubject(messages.Bulk, organization, messages.VerbConnectProvider), body})
+		batch = append(batch, &nats.Msg{Subject: messages.CommandSubject(messages.Bulk, organization, messages.VerbConnectProvider), Data: body})
 		entries = append(entries, entry{token: organization.Token, id: command.ID, outcome: outcomeConnected})
 	}
-	last, err := publishAtomically(ctx, s.system.nc, messages.Bulk.Stream(), batch)
+	last, err := messages.PublishBatch(ctx, s.system.nc, messages.Bulk.Stream(), batch)
 	if err != nil {
 		return err
 	}

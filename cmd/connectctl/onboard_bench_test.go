@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"go.uber.org/zap"
 
 	"connect-provider/deploy/local"
@@ -139,9 +140,9 @@ func (m *onboardBench) decide(f benchFile) float64 {
 	if err := m.system.stopWorker(); err != nil {
 		m.b.Fatal(err)
 	}
-	for first := 0; first < f.rows; first += maxBatch {
-		var batch []outgoing
-		for n := first; n < min(first+maxBatch, f.rows); n++ {
+	for first := 0; first < f.rows; first += messages.MaxBatch {
+		var batch []*nats.Msg
+		for n := first; n < min(first+messages.MaxBatch, f.rows); n++ {
 			body, err := messages.EncodeCommand(m.command(f, n))
 			if err != nil {
 				m.b.Fatal(err)
@@ -150,9 +151,9 @@ func (m *onboardBench) decide(f benchFile) float64 {
 			if err != nil {
 				m.b.Fatal(err)
 			}
-			batch = append(batch, outgoing{messages.CommandSubject(messages.Bulk, organization, messages.VerbConnectProvider), body})
+			batch = append(batch, &nats.Msg{Subject: messages.CommandSubject(messages.Bulk, organization, messages.VerbConnectProvider), Data: body})
 		}
-		if _, err := publishAtomically(ctx, m.system.nc, messages.Bulk.Stream(), batch); err != nil {
+		if _, err := messages.PublishBatch(ctx, m.system.nc, messages.Bulk.Stream(), batch); err != nil {
 			m.b.Fatal(err)
 		}
 	}

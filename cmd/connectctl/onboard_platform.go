@@ -41,13 +41,13 @@ const (
 
 // Publish implements onboard.Platform.
 func (p *natsPlatform) Publish(ctx context.Context, batch []onboard.Message) (uint64, error) {
-	out := make([]outgoing, len(batch))
+	out := make([]*nats.Msg, len(batch))
 	for i, message := range batch {
-		out[i] = outgoing{subject: message.Subject, body: message.Body}
+		out[i] = &nats.Msg{Subject: message.Subject, Data: message.Body}
 	}
 	stream := messages.Bulk.Stream()
-	last, err := publishAtomically(ctx, p.js.Conn(), stream, out)
-	var refused *batchRefused
+	last, err := messages.PublishBatch(ctx, p.js.Conn(), stream, out)
+	var refused *messages.BatchRefused
 	switch {
 	case err == nil:
 		p.accepted.Store(true)
@@ -56,9 +56,9 @@ func (p *natsPlatform) Publish(ctx context.Context, batch []onboard.Message) (ui
 		return 0, p.nobody(batch[0].Subject)
 	case errors.Is(err, nats.ErrConnectionClosed) && p.js.Conn().IsClosed():
 		return 0, &onboard.Hopeless{Err: err}
-	case errors.As(err, &refused) && refused.code == atomicPublishDisabled:
+	case errors.As(err, &refused) && refused.Code == atomicPublishDisabled:
 		return 0, &onboard.Hopeless{Err: fmt.Errorf("%w; `connect-provider streams --mend` puts that right", err)}
-	case errors.As(err, &refused) && refused.code == streamStoreFailed:
+	case errors.As(err, &refused) && refused.Code == streamStoreFailed:
 		return 0, fmt.Errorf("%s takes nothing more, perhaps it is full until workers have decided what is in it: %w", stream, err)
 	case !p.js.Conn().IsConnected():
 		return 0, errors.New("NATS is away")
