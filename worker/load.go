@@ -193,9 +193,13 @@ func (s *state) queueBridges(q *pgx.Batch, keys []bridgeKey) map[bridgeKey][2]st
 		_, err := pgx.ForEachRow(rows, []any{&place, &first, &last}, func() error {
 			key := keys[place-1]
 			loaded := &bridge{numbers: map[string]int{}}
-			if first != nil && last != nil {
-				loaded.numbers[*first], loaded.numbers[*last] = 1, 1
-				bounds[key] = [2]string{*first, *last}
+			if first != nil {
+				bound := [2]string{*first, *first}
+				if last != nil {
+					bound[1] = *last
+				}
+				loaded.numbers[bound[0]], loaded.numbers[bound[1]] = 1, 1
+				bounds[key] = bound
 			}
 			s.bridges[key] = loaded
 			return nil

@@ -35,6 +35,7 @@ func NewPool(ctx context.Context, databaseURL string, inFlight int, configure ..
 		Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 4,
 	}}
 	config.ConnConfig.DialFunc = dialer.DialContext
+	config.AfterConnect = encodeArraysFast
 	for _, change := range configure {
 		change(config)
 	}

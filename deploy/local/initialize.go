@@ -66,7 +66,7 @@ func (p *Postgres) initialize(ctx context.Context) error {
 func (p *Postgres) initdb(ctx context.Context, data, locale string) (string, error) {
 	args := []string{
 		"-D", data, "-U", roleName, "--pwfile=" + passwordFile(p.dir),
-		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=" + locale, "--no-instructions",
+		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=" + locale, "--lc-collate=C", "--no-instructions",
 	}
 	if p.options.Unsynced {
 		args = append(args, "--no-sync")

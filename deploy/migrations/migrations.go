@@ -27,7 +27,7 @@ const versionTable = "connect_provider.schema_version"
 
 // Version is the schema version that this binary needs: that of the newest
 // embedded migration.
-const Version = 3
+const Version = 4
 
 // Up applies every migration that the database lacks. It takes an advisory
 // lock first, so that several may run at once; each migration is one
