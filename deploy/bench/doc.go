@@ -12,6 +12,8 @@
 //   - floor: the rows and events are known beforehand and only written, by one
 //     connection and one publisher. What is read and decided, and that it is
 //     done safely, is the distance to it.
+//   - floor-copy: the same by COPY, of bytes made before the clock starts: no client
+//     encodes anything, which nobody who decides commands can do without.
 //   - worker: this project's worker with its default settings.
 //
 // The clock (compare.go) runs from the beginning of a design's work, when all

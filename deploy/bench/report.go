@@ -72,20 +72,25 @@ func (c *comparison) print(out io.Writer, asJSON bool) error {
 func (c *comparison) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "`%s`, %s: medians of %d, %s commands each, every write synced. %s.\n\n", c.Command, c.Date, c.Rounds, thousands(float64(c.Commands)), c.Machine)
-	b.WriteString("| Design | commands/s | worker is faster by | CPU µs a command: client, NATS, Postgres |\n|---|--:|--:|--:|\n")
+	b.WriteString("| Design | commands/s | worker, times as fast | CPU µs a command: client, NATS, Postgres |\n|---|--:|--:|--:|\n")
 	for _, r := range c.Designs {
 		fmt.Fprintf(&b, "| %s | %s | %s | %.0f, %.0f, %.0f |\n", r.Title, thousands(r.Rate), c.timesFaster(r), r.Client, r.NATS, r.Postgres)
 	}
 	return b.String()
 }
 
-// timesFaster says how many times as fast as a design the worker is.
+// timesFaster says how many times as fast as a design the worker is: the median of
+// what each round says, since the machine may have been faster in one.
 func (c *comparison) timesFaster(than row) string {
 	i := slices.IndexFunc(c.Designs, func(r row) bool { return r.Name == "worker" })
 	if i < 0 || than.Name == "worker" {
 		return ""
 	}
-	return fmt.Sprintf("%.*f×", precision(c.Designs[i].Rate/than.Rate), c.Designs[i].Rate/than.Rate)
+	var ratios []float64
+	for round, rate := range c.Designs[i].Rates {
+		ratios = append(ratios, rate/than.Rates[round])
+	}
+	return fmt.Sprintf("%.*f×", precision(median(ratios)), median(ratios))
 }
 
 func precision(ratio float64) int {

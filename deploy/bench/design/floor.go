@@ -2,7 +2,6 @@ package design
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 
@@ -13,21 +12,31 @@ import (
 	"connect-provider/outbox"
 )
 
-//go:embed sql/floor_connections.sql
-var floorConnectionsSQL string
-
-//go:embed sql/floor_inbox.sql
-var floorInboxSQL string
-
-// floor is what two synced servers take at least: the rows that the worker
+// The floors are what two synced servers take at least: the rows that the worker
 // writes, by one connection in batches of 1,000, and its events in atomic batches
-// while the next rows are written. It reads nothing and decides nothing.
-var floor = Design{
-	Name: "floor", Title: "the floor: the same rows and events, nothing read or decided", Unread: true,
-	Prepare: func(ctx context.Context, t Task) (func(context.Context) error, error) {
+// while the next rows are written. They read nothing and decide nothing.
+var (
+	// floor writes by statements that take a batch's columns as arrays.
+	floor = floorBy("floor", "the floor: the same rows and events, nothing read or decided", insertBatch)
+	// floorCopy is as fast as Postgres takes rows at all: COPY, of bytes that were
+	// made before the clock started.
+	floorCopy = floorBy("floor-copy", "the same by COPY, encoded beforehand", copyBatch)
+)
+
+// batchWriter makes of a batch what writes it in a transaction, of which then is
+// the end.
+type batchWriter func(b *floorBatch) (write func(ctx context.Context, conn *pgx.Conn, then *pgx.Batch) error, err error)
+
+func floorBy(name, title string, writer batchWriter) Design {
+	return Design{Name: name, Title: title, Unread: true, Prepare: func(ctx context.Context, t Task) (func(context.Context) error, error) {
 		batches, err := floorBatches(t)
 		if err != nil {
 			return nil, err
+		}
+		for i := range batches {
+			if batches[i].write, err = writer(&batches[i]); err != nil {
+				return nil, err
+			}
 		}
 		conn, err := pgx.Connect(ctx, t.Bed.DatabaseURL)
 		if err != nil {
@@ -42,7 +51,7 @@ var floor = Design{
 			ctx = context.WithoutCancel(ctx) // it is over in seconds by itself
 			return errors.Join(writeFloor(ctx, conn, nc, batches), conn.Close(ctx))
 		}, nil
-	},
+	}}
 }
 
 // writeFloor writes the batches, publishes each once it is committed, and removes
@@ -52,12 +61,10 @@ func writeFloor(ctx context.Context, conn *pgx.Conn, nc *nats.Conn, batches []fl
 	ended := make(chan error, 1)
 	go func() { ended <- publishFloor(ctx, nc, committed, published) }()
 	for i := range batches {
-		var q pgx.Batch
-		q.Queue("begin")
-		batches[i].queue(&q)
-		removePublished(&q, published)
-		q.Queue("commit")
-		if err := conn.SendBatch(ctx, &q).Close(); err != nil {
+		var then pgx.Batch
+		removePublished(&then, published)
+		then.Queue("commit")
+		if err := batches[i].write(ctx, conn, &then); err != nil {
 			close(committed)
 			return errors.Join(fmt.Errorf("write: %w", err), <-ended)
 		}

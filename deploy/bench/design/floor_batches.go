@@ -2,6 +2,7 @@ package design
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -17,19 +18,15 @@ import (
 )
 
 // floorBatch is up to 1,000 commands of a lane, decided before the clock starts.
-// The columns are in the order of their tables' keys, as the worker writes them.
+// Rows are in the order of their keys, as the worker writes them.
 type floorBatch struct {
 	lane        messages.Lane
-	connections []any
-	inbox       []any
+	at          time.Time // when they were decided
+	connections []any     // columns, in the table's order
+	inbox       []any     // those that differ from row to row, from org_token on
 	rows        []outbox.Row
 	events      []*nats.Msg
-}
-
-func (b *floorBatch) queue(q *pgx.Batch) {
-	q.Queue(floorConnectionsSQL, b.connections...)
-	q.Queue(floorInboxSQL, b.inbox...)
-	outbox.Append(q, b.lane, b.rows)
+	write       func(ctx context.Context, conn *pgx.Conn, then *pgx.Batch) error
 }
 
 // floorCommand is a command with all that comes of it.
@@ -113,7 +110,7 @@ func decideAhead(w workload.Workload, ledger *worker.Ledger, n int, at time.Time
 }
 
 func newFloorBatch(lane messages.Lane, at time.Time, commands []*floorCommand) (b floorBatch, err error) {
-	b.lane = lane
+	b.lane, b.at = lane, at
 	for _, c := range commands {
 		b.rows = append(b.rows, c.row)
 		b.events = append(b.events, &nats.Msg{Subject: c.row.Subject, Data: c.row.Payload, Header: nats.Header{
@@ -128,7 +125,7 @@ func newFloorBatch(lane messages.Lane, at time.Time, commands []*floorCommand) (
 	slices.SortFunc(commands, func(a, b *floorCommand) int {
 		return cmp.Or(cmp.Compare(a.received.Organization.Token, b.received.Organization.Token), cmp.Compare(a.decided.Key, b.decided.Key))
 	})
-	b.inbox, err = inboxColumns(lane, at, commands)
+	b.inbox, err = inboxColumns(commands)
 	return b, err
 }
 
@@ -146,7 +143,7 @@ func connectionColumns(commands []*floorCommand) []any {
 	return []any{numbers, organizations, bridges, configurations, providers, versions, times}
 }
 
-func inboxColumns(lane messages.Lane, at time.Time, commands []*floorCommand) ([]any, error) {
+func inboxColumns(commands []*floorCommand) ([]any, error) {
 	n := len(commands)
 	tokens, keys, digests := make([]string, n), make([]string, n), make([][]byte, n)
 	sequences, times := make([]int64, n), make([]int64, n)
@@ -170,8 +167,7 @@ func inboxColumns(lane messages.Lane, at time.Time, commands []*floorCommand) ([
 			return nil, err
 		}
 	}
-	return []any{lane.String(), at.UnixNano(), generation, tokens, keys, digests, sequences, times,
-		bridges, configurations, phones, providers, changed, versions, connected, codes, failures}, nil
+	return []any{tokens, keys, digests, sequences, times, bridges, configurations, phones, providers, changed, versions, connected, codes, failures}, nil
 }
 
 // storedFailure is a failure as the inbox keeps it.
