@@ -68,6 +68,14 @@ func (n *NATSProcess) URL() string { return fmt.Sprintf("nats://127.0.0.1:%d", n
 // Dir is where the server keeps its store.
 func (n *NATSProcess) Dir() string { return n.dir }
 
+// Pid is the process id of the server, 0 while it is stopped.
+func (n *NATSProcess) Pid() int {
+	if n.cmd == nil {
+		return 0
+	}
+	return n.cmd.Process.Pid
+}
+
 // Start starts the server if it does not run, and returns when clients can
 // connect. JetStream may take a moment longer. The context bounds the start only.
 func (n *NATSProcess) Start(ctx context.Context) error {

@@ -32,6 +32,9 @@ func Hundred() Workload {
 	return Workload{Prefix: "load", Numbering: "+999", Organizations: 100, Bridges: 200, Numbers: 5, UnknownEvery: 50}
 }
 
+// UnknownBridge is the slug of a bridge that no organization has.
+const UnknownBridge = "unknown"
+
 const maxCommands = 100_000_000 // eight digits
 
 var (
@@ -71,7 +74,7 @@ func (w Workload) Unknown(n int) int {
 func (w Workload) Command(n int) (messages.Organization, messages.Command) {
 	bridge := "bridge-" + strconv.Itoa(n/w.Organizations%w.Bridges)
 	if w.UnknownEvery > 0 && n%w.UnknownEvery == w.UnknownEvery-1 {
-		bridge = "unknown"
+		bridge = UnknownBridge
 	}
 	return w.Organization(n % w.Organizations), messages.Command{
 		ID:               w.Prefix + ":" + strconv.Itoa(n),

@@ -1,0 +1,163 @@
+package bed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"connect-provider/deploy/faults"
+	"connect-provider/deploy/local"
+	"connect-provider/deploy/migrations"
+	"connect-provider/messages"
+	"connect-provider/worker"
+)
+
+// Bed is a Postgres and a NATS of its own, migrated and with the streams, both
+// syncing every write.
+type Bed struct {
+	DatabaseURL string
+	NATSURL     string
+	// Pool and NC are for preparing and checking; designs open their own.
+	Pool *pgxpool.Pool
+	NC   *nats.Conn
+	JS   jetstream.JetStream
+
+	postgres *local.Postgres
+	nats     *faults.NATSProcess
+	remove   func() error
+}
+
+// connections is what Postgres allows, for the designs that open many.
+const connections = 300
+
+// Start starts the servers and makes sure that they sync. The program must be one
+// that faults.NATSProcessRequested is asked in. After an error nothing is left.
+func Start(ctx context.Context, streams messages.StreamOptions) (*Bed, error) {
+	dir, remove, err := local.TempDir("connect-provider-bench")
+	if err != nil {
+		return nil, err
+	}
+	b := &Bed{remove: remove}
+	if err := b.start(ctx, dir, streams); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
+}
+
+func (b *Bed) start(ctx context.Context, dir string, streams messages.StreamOptions) (err error) {
+	b.postgres, err = local.StartPostgres(ctx, local.PostgresOptions{
+		Dir: filepath.Join(dir, "postgres"), Settings: map[string]string{"max_connections": fmt.Sprint(connections)},
+	})
+	if err != nil {
+		return err
+	}
+	b.DatabaseURL = b.postgres.URL()
+	if err := migrations.Up(ctx, b.DatabaseURL); err != nil {
+		return err
+	}
+	if b.Pool, err = worker.NewPool(context.WithoutCancel(ctx), b.DatabaseURL, 2); err != nil {
+		return err
+	}
+	if err := b.demandSyncing(ctx); err != nil {
+		return err
+	}
+	port, err := local.FreePort("127.0.0.1")
+	if err != nil {
+		return err
+	}
+	b.nats = faults.NewNATSProcess(filepath.Join(dir, "nats"), port)
+	if err := b.nats.Start(ctx); err != nil {
+		return err
+	}
+	b.NATSURL = b.nats.URL()
+	if b.NC, err = nats.Connect(b.NATSURL); err != nil {
+		return err
+	}
+	if b.JS, err = jetstream.New(b.NC); err != nil {
+		return err
+	}
+	_, _, err = worker.EnsureStreams(ctx, b.JS, streams, false)
+	return err
+}
+
+// demandSyncing returns an error unless what is committed is on disk. NATS can't
+// be asked: that it syncs each write is how faults.NATSProcess starts it.
+func (b *Bed) demandSyncing(ctx context.Context) error {
+	for _, setting := range []string{"fsync", "synchronous_commit", "full_page_writes"} {
+		var value string
+		if err := b.Pool.QueryRow(ctx, "select current_setting($1)", setting).Scan(&value); err != nil {
+			return err
+		}
+		if value != "on" {
+			return fmt.Errorf("Postgres has %s %s: nothing is measured without durability", setting, value)
+		}
+	}
+	return nil
+}
+
+// Close ends the servers and deletes what they stored.
+func (b *Bed) Close() error {
+	var errs []error
+	if b.NC != nil {
+		b.NC.Close()
+	}
+	if b.Pool != nil {
+		b.Pool.Close()
+	}
+	if b.nats != nil {
+		errs = append(errs, b.nats.Stop())
+	}
+	if b.postgres != nil {
+		errs = append(errs, b.postgres.Close())
+	}
+	return errors.Join(append(errs, b.remove())...)
+}
+
+// PostgresVersion is what the server calls itself, such as "15.8".
+func (b *Bed) PostgresVersion(ctx context.Context) (version string, err error) {
+	err = b.Pool.QueryRow(ctx, "select split_part(current_setting('server_version'), ' ', 1)").Scan(&version)
+	return version, err
+}
+
+// AwaitEvents waits until the events stream has stored n events since it was made.
+func (b *Bed) AwaitEvents(ctx context.Context, n int) error {
+	stream, err := b.JS.Stream(ctx, messages.EventsStream)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		info, err := stream.Info(ctx)
+		if err != nil {
+			return err
+		}
+		if info.State.LastSeq >= uint64(n) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d events: %w", info.State.LastSeq, n, context.Cause(ctx))
+		}
+	}
+}
+
+// DemandEvents returns an error unless the events stream has stored exactly n
+// events.
+func (b *Bed) DemandEvents(ctx context.Context, n int) error {
+	stream, err := b.JS.Stream(ctx, messages.EventsStream)
+	if err != nil {
+		return err
+	}
+	if stored := stream.CachedInfo().State.LastSeq; stored != uint64(n) {
+		return fmt.Errorf("%d events, want %d", stored, n)
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"connect-provider/deploy/bench/bed"
+	"connect-provider/deploy/bench/design"
+	"connect-provider/deploy/workload"
+	"connect-provider/messages"
+)
+
+// compare is the command that compares designs.
+type compare struct {
+	Commands     int      `default:"100000" help:"How many commands each design decides, at most 100,000."`
+	Rounds       int      `default:"3" help:"How often. The designs take turns in each round; medians count."`
+	Only         []string `placeholder:"NAME" help:"Designs to compare, with commas between: ${designs} (default all)."`
+	JSON         bool     `name:"json" help:"Print the result as JSON."`
+	UpdateReadme string   `placeholder:"FILE" help:"Also put the table between the marks in this file."`
+}
+
+// Run compares and prints.
+func (c *compare) Run(ctx context.Context, t terminal) error {
+	designs, err := c.designs()
+	if err != nil {
+		return err
+	}
+	result := comparison{Date: time.Now().Format(time.DateOnly), Command: c.String(), Commands: c.Commands, Rounds: c.Rounds}
+	if result.Machine, err = thisMachine(ctx); err != nil {
+		return err
+	}
+	runs := make([][]measured, len(designs))
+	for round := range c.Rounds {
+		for i, d := range designs {
+			m, err := measure(ctx, d, c.Commands)
+			if err != nil {
+				return fmt.Errorf("%s: %w", d.Name, err)
+			}
+			t.say("round %d of %d: %-11s %7.0f commands/s", round+1, c.Rounds, d.Name, m.rate(c.Commands))
+			runs[i] = append(runs[i], m)
+		}
+	}
+	for i, d := range designs {
+		result.add(d, runs[i])
+	}
+	if c.UpdateReadme != "" {
+		if err := updateReadme(c.UpdateReadme, result.markdown()); err != nil {
+			return err
+		}
+	}
+	return result.print(t.out, c.JSON)
+}
+
+func (c *compare) designs() ([]design.Design, error) {
+	all := design.All()
+	switch {
+	case c.Commands < 1 || c.Commands > workload.Hundred().Commands():
+		return nil, fmt.Errorf("--commands %d: choose 1 to %d", c.Commands, workload.Hundred().Commands())
+	case c.Rounds < 1:
+		return nil, fmt.Errorf("--rounds %d: choose 1 or more", c.Rounds)
+	case len(c.Only) == 0:
+		return all, nil
+	}
+	var chosen []design.Design
+	for _, name := range c.Only {
+		i := slices.IndexFunc(all, func(d design.Design) bool { return d.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("--only %s: the designs are %s", name, strings.Join(designNames(), ", "))
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
+}
+
+func designNames() []string {
+	var names []string
+	for _, d := range design.All() {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
+// measured is what one design took once.
+type measured struct {
+	took  time.Duration
+	usage bed.Usage
+}
+
+func (m measured) rate(commands int) float64 { return float64(commands) / m.took.Seconds() }
+
+// measure has a design decide n commands on servers of its own. The clock runs
+// from the beginning of its work until all events are in the stream; the rows
+// are counted afterwards.
+func measure(ctx context.Context, d design.Design, n int) (m measured, err error) {
+	b, err := bed.Start(ctx, messages.StreamOptions{})
+	if err != nil {
+		return m, err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	task := design.Task{Bed: b, Workload: workload.Hundred(), Commands: n}
+	if err := task.Workload.Load(ctx, b.Pool); err != nil {
+		return m, err
+	}
+	if !d.Unread {
+		if err := task.Workload.Publish(ctx, b.NC, 0, n); err != nil {
+			return m, err
+		}
+	}
+	work, err := d.Prepare(ctx, task)
+	if err != nil {
+		return m, err
+	}
+	if m, err = clock(ctx, b, work, n); err != nil {
+		return m, err
+	}
+	return m, errors.Join(task.Workload.Check(ctx, b.Pool, n), b.DemandEvents(ctx, n))
+}
+
+// clock takes the time of the work, and ends it.
+func clock(ctx context.Context, b *bed.Bed, work func(context.Context) error, n int) (m measured, err error) {
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	waiting, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	ended := make(chan error, 1)
+	before, err := b.Usage()
+	if err != nil {
+		return m, err
+	}
+	start := time.Now()
+	go func() {
+		err := work(working)
+		if err != nil {
+			giveUp(err)
+		}
+		ended <- err
+	}()
+	err = b.AwaitEvents(waiting, n)
+	m.took = time.Since(start)
+	after, usageErr := b.Usage()
+	m.usage = after.Minus(before)
+	stop()
+	return m, errors.Join(err, <-ended, usageErr)
+}
+
+// String is the command line that repeats the comparison.
+func (c *compare) String() string {
+	text := "go run ."
+	if c.Commands != workload.Hundred().Commands() {
+		text += fmt.Sprintf(" --commands %d", c.Commands)
+	}
+	if c.Rounds != 3 {
+		text += fmt.Sprintf(" --rounds %d", c.Rounds)
+	}
+	if len(c.Only) > 0 {
+		text += " --only " + strings.Join(c.Only, ",")
+	}
+	return text
+}

@@ -1,0 +1,32 @@
+// Command bench measures connect-provider beside other ways to do its work, each
+// on a Postgres and a NATS of its own that sync every write.
+//
+//	cd deploy/bench && go run .
+//
+// # What is compared
+//
+// Package design has the designs. All of them get the same commands (package
+// deploy/workload: 100 organizations, 2% of the commands name an unknown bridge),
+// and must leave the same connections, inbox rows and outcome events.
+//
+//   - floor: the rows and events are known beforehand and only written, by one
+//     connection and one publisher. What is read and decided, and that it is
+//     done safely, is the distance to it.
+//   - floor-copy: the same by COPY, of bytes made before the clock starts: no client
+//     encodes anything, which nobody who decides commands can do without.
+//   - worker: this project's worker with its default settings.
+//
+// The clock (compare.go) runs from the beginning of a design's work, when all
+// commands are in the stream, until all events are in theirs, so it contains
+// what a design does to get going. Rows and events are counted afterwards. The
+// designs take turns in each round, and medians are printed.
+//
+// # Fairness
+//
+// Servers, their settings and the machine are the same, and shared by everything:
+// where the processors are used up, processor time counts, the measuring
+// program's too. It refuses to measure where Postgres doesn't sync.
+//
+// It is a module of its own, so that the libraries that it compares with never get
+// into the product's go.sum.
+package main
