@@ -6,10 +6,12 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
 
 	"connect-provider/messages"
 	"connect-provider/outbox"
+	"connect-provider/worker"
 )
 
 // The floors are what two synced servers take at least: the rows that the worker
@@ -38,18 +40,23 @@ func floorBy(name, title string, writer batchWriter) Design {
 				return nil, err
 			}
 		}
-		conn, err := pgx.Connect(ctx, t.Bed.DatabaseURL)
+		// the worker's own, whose connections encode arrays fastest
+		pool, err := worker.NewPool(context.WithoutCancel(ctx), t.Bed.DatabaseURL, 1)
 		if err != nil {
 			return nil, err
 		}
 		nc, err := nats.Connect(t.Bed.NATSURL)
 		if err != nil {
-			return nil, errors.Join(err, conn.Close(ctx))
+			pool.Close()
+			return nil, err
 		}
 		return func(ctx context.Context) error {
+			defer pool.Close()
 			defer nc.Close()
 			ctx = context.WithoutCancel(ctx) // it is over in seconds by itself
-			return errors.Join(writeFloor(ctx, conn, nc, batches), conn.Close(ctx))
+			return pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+				return writeFloor(ctx, conn.Conn(), nc, batches)
+			})
 		}, nil
 	}}
 }
