@@ -56,10 +56,11 @@ func Append(batch *pgx.Batch, lane messages.Lane, rows []Row) {
 	batch.Queue(appendSQL, lane.String(), generations, sequences, subjects, payloads)
 }
 
-// Remove queues the deletion of a lane's rows up to and including a position,
-// all of which must be in the events stream.
-func Remove(batch *pgx.Batch, lane messages.Lane, upTo messages.Position) {
-	batch.Queue(removeSQL, lane.String(), upTo.Generation, int64(upTo.Sequence))
+// Remove queues the deletion of a lane's rows behind a position, up to which the
+// caller knows that there are none, up to and including another. All of them must
+// be in the events stream.
+func Remove(batch *pgx.Batch, lane messages.Lane, behind, upTo messages.Position) {
+	batch.Queue(removeSQL, lane.String(), behind.Generation, int64(behind.Sequence), upTo.Generation, int64(upTo.Sequence))
 }
 
 // Querier is what Pending needs of a connection, a pool or a transaction.

@@ -169,10 +169,13 @@ func (l *laneRun) nextMove(batch []*messages.Received) cursorMove {
 	move := l.standStill()
 	last := batch[len(batch)-1]
 	move.to, move.toTime = last.Sequence, last.Time.UnixNano()
+	move.removed = l.removed
 	return move
 }
 
-// standStill is a step that leaves the cursor where it is.
+// standStill is a step that leaves the cursor where it is. It removes whatever
+// there is up to the last published event: a standby that lagged may have brought
+// rows back that were gone.
 func (l *laneRun) standStill() cursorMove {
 	progress := l.publisher.progress()
 	move := cursorMove{

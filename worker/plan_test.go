@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"connect-provider/messages"
+	"connect-provider/outbox"
 )
 
 // TestPlansUseIndexes prepares the statements of a batch against empty tables,
@@ -113,4 +114,50 @@ func explain(t *testing.T, conn *pgx.Conn, call string) string {
 		t.Fatal(err)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// TestRemovalDoesNotWalkThroughWhatIsGone: until a vacuum the outbox's index keeps
+// rows that were removed, so a removal begins behind them.
+func TestRemovalDoesNotWalkThroughWhatIsGone(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	s := newSystem(t)
+	s.platform(`alter table connect_provider.outbox set (autovacuum_enabled = off)`)
+	s.platform(`insert into connect_provider.outbox select 'b0', 1, n, 's', 'p' from generate_series(1, 50000) n`)
+	s.platform(`delete from connect_provider.outbox`)
+	s.platform(`insert into connect_provider.outbox select 'b0', 1, n, 's', 'p' from generate_series(50001, 50010) n`)
+	read := func(behind int64) (pages int) {
+		t.Helper()
+		conn, err := s.pool.Acquire(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Release()
+		tx, err := conn.Begin(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Rollback(ctx)
+		if _, err := tx.Exec(ctx, prepareSQL, "5000"); err != nil {
+			t.Fatal(err)
+		}
+		var plans []struct {
+			Plan struct {
+				Hit  int `json:"Shared Hit Blocks"`
+				Read int `json:"Shared Read Blocks"`
+			}
+		}
+		err = tx.QueryRow(ctx, "explain (analyze, buffers, format json) "+outbox.Statements()["remove"],
+			"b0", int64(1), behind, int64(1), int64(50010)).Scan(&plans)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return plans[0].Plan.Hit + plans[0].Plan.Read
+	}
+	if pages := read(50000); pages > 60 {
+		t.Errorf("removing ten rows read %d pages", pages)
+	}
+	if pages := read(0); pages < 200 {
+		t.Errorf("removing from the beginning read %d pages, so there was nothing to walk through", pages)
+	}
 }

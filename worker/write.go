@@ -65,7 +65,8 @@ type cursorMove struct {
 	at            time.Time
 	lease         time.Duration
 	events        outbox.LastEvent
-	removable     messages.Position // outbox rows up to here are in the stream
+	removed       messages.Position // outbox rows up to here are gone
+	removable     messages.Position // those up to here are in the stream
 	replayed      *outbox.Span      // need not be remembered any longer
 }
 
@@ -74,7 +75,7 @@ type cursorMove struct {
 // outbox rows that have been published.
 func commitCursor(q *pgx.Batch, move cursorMove) {
 	if move.removable != (messages.Position{}) {
-		outbox.Remove(q, move.lane, move.removable)
+		outbox.Remove(q, move.lane, move.removed, move.removable)
 	}
 	var from, generation, sequence *int64
 	if span := move.replayed; span != nil {

@@ -104,9 +104,16 @@ func removePublished(q *pgx.Batch, published <-chan *floorBatch) {
 	for {
 		select {
 		case batch := <-published:
-			outbox.Remove(q, batch.lane, batch.rows[len(batch.rows)-1].Position)
+			// a batch is one lane's, so there are no others between
+			outbox.Remove(q, batch.lane, before(batch.rows[0].Position), batch.rows[len(batch.rows)-1].Position)
 		default:
 			return
 		}
 	}
+}
+
+// before is the position that comes just before another.
+func before(p messages.Position) messages.Position {
+	p.Sequence--
+	return p
 }
