@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -51,7 +52,7 @@ func (s *benchSettings) embed(ctx context.Context, p process, o bench.Options, s
 }
 
 func (e *embeddedSystem) start(ctx context.Context, p process, s *benchSettings, o bench.Options) (err error) {
-	if e.dir, e.remove, err = local.TempDir("connectctl-bench"); err != nil {
+	if e.dir, e.remove, err = local.TempDir("connectctl-bench", benchBases()...); err != nil {
 		return err
 	}
 	e.postgres, err = local.StartPostgres(ctx, local.PostgresOptions{Dir: filepath.Join(e.dir, "postgres"), BinDir: s.PostgresBin, Logger: p.logger})
@@ -81,6 +82,14 @@ func (e *embeddedSystem) start(ctx context.Context, p process, s *benchSettings,
 	}
 	_, _, err = worker.EnsureStreams(ctx, e.js, benchStreams(o), false)
 	return err
+}
+
+// benchBases is where the data is to be: on a disk. /tmp is often in memory.
+func benchBases() []string {
+	if os.Getenv("TMPDIR") != "" {
+		return nil
+	}
+	return []string{"/var/tmp"}
 }
 
 // benchStreams have room for all that is measured: a server reserves it at once.

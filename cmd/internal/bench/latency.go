@@ -79,7 +79,7 @@ func (l *line) measure(ctx context.Context, rate, commands int) error {
 	end := time.Since(start)
 	run.Seconds, run.CommandsPerSecond = end.Seconds(), float64(commands)/end.Seconds()
 	run.Latency, run.bars, run.curve = came.took.summary(), came.took.bars(), curveOf(came.since(start), end)
-	if err := m.end(ctx, run); err != nil {
+	if err := m.read(ctx, run); err != nil {
 		return err
 	}
 	l.bench.report.Runs = append(l.bench.report.Runs, run)

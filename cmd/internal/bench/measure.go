@@ -31,9 +31,9 @@ func (b *bench) begin(ctx context.Context) (*measurement, error) {
 	return m, nil
 }
 
-// end completes a run, all of whose commands are decided.
-func (m *measurement) end(ctx context.Context, run *Run) error {
-	run.Processes = m.watch.end(ctx)
+// read notes what has happened up to now. It can be called again.
+func (m *measurement) read(ctx context.Context, run *Run) error {
+	run.Processes = m.watch.usages(ctx)
 	system := m.bench.system
 	if urls := system.Workers.Metrics(); len(urls) > 0 {
 		after, err := readMetrics(ctx, urls, m.bench.options.Class)

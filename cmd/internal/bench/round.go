@@ -72,10 +72,7 @@ func (r *round) decide(ctx context.Context) error {
 	if err := b.system.Workers.Release(ctx); err != nil {
 		return err
 	}
-	if err := r.await(ctx, start); err != nil {
-		return err
-	}
-	return m.end(ctx, r.run)
+	return r.await(ctx, start, m)
 }
 
 // publishAndDecide measures from the first publish to when all outcomes are in the
@@ -96,10 +93,7 @@ func (r *round) publishAndDecide(ctx context.Context) error {
 		return err
 	}
 	r.run.PublishSeconds = time.Since(start).Seconds()
-	if err := r.await(ctx, start); err != nil {
-		return err
-	}
-	return m.end(ctx, r.run)
+	return r.await(ctx, start, m)
 }
 
 // publish publishes the round's commands: bulk ones in atomic batches, others one
@@ -133,10 +127,10 @@ const (
 	patience = time.Minute
 )
 
-// await waits until the outcomes of all commands are in the events stream. Nothing
-// is read of it before there is enough: whoever reads along takes a share of the
-// machine.
-func (r *round) await(ctx context.Context, start time.Time) error {
+// await waits until the outcomes of all commands are in the events stream, and
+// measures up to then. Nothing is read of the stream before there is enough:
+// whoever reads along takes a share of the machine.
+func (r *round) await(ctx context.Context, start time.Time, m *measurement) error {
 	js := r.bench.system.JetStream
 	stream, err := js.Stream(ctx, messages.EventsStream)
 	if err != nil {
@@ -153,13 +147,16 @@ func (r *round) await(ctx context.Context, start time.Time) error {
 			last, since = info.State.LastSeq, now
 		}
 		if last-read >= uint64(r.run.Commands-len(r.outcomes)) {
+			r.run.Seconds = now.Sub(start).Seconds()
+			if err := m.read(ctx, r.run); err != nil {
+				return err
+			}
 			more, err := r.bench.organizations.readOutcomes(ctx, js, read, last)
 			if err != nil {
 				return err
 			}
 			read, r.outcomes = last, append(r.outcomes, more...)
 			if len(r.outcomes) >= r.run.Commands {
-				r.run.Seconds = now.Sub(start).Seconds()
 				return nil
 			}
 		}

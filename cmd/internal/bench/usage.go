@@ -36,9 +36,12 @@ const usageInterval = 500 * time.Millisecond
 
 // watch is the usage of processes while something is measured.
 type watch struct {
-	list  func() []Process // those that run now
-	names []string         // in the order in which they were seen first
+	list func() []Process // those that run now
+
+	mu    sync.Mutex // for what follows
+	names []string   // in the order in which they were seen first
 	seen  map[string]*watched
+
 	stop  context.CancelFunc
 	ended sync.WaitGroup
 }
@@ -53,6 +56,8 @@ type watched struct {
 // startWatch begins to watch. Processes that are started later are found as well.
 func startWatch(ctx context.Context, list func() []Process) *watch {
 	w := &watch{list: list, seen: map[string]*watched{}}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.look(ctx)
 	for _, process := range w.seen {
 		if process.last != nil {
@@ -68,13 +73,16 @@ func startWatch(ctx context.Context, list func() []Process) *watch {
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
+				w.mu.Lock()
 				w.look(ctx)
+				w.mu.Unlock()
 			}
 		}
 	})
 	return w
 }
 
+// look reads what all processes use. It is called with the lock held.
 func (w *watch) look(ctx context.Context) {
 	for _, process := range w.list() {
 		known := w.seen[process.Name]
@@ -90,9 +98,10 @@ func (w *watch) look(ctx context.Context) {
 	}
 }
 
-// end returns what was used since the start.
-func (w *watch) end(ctx context.Context) []Usage {
-	w.close()
+// usages returns what was used since the start.
+func (w *watch) usages(ctx context.Context) []Usage {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.look(ctx)
 	usages := make([]Usage, 0, len(w.names))
 	for _, name := range w.names {
@@ -110,7 +119,7 @@ func (w *watch) end(ctx context.Context) []Usage {
 	return usages
 }
 
-// close ends watching. It may be called again.
+// close ends watching.
 func (w *watch) close() {
 	w.stop()
 	w.ended.Wait()

@@ -19,7 +19,7 @@ func TestAServersChildrenCountAfterTheirEnd(t *testing.T) {
 	if err := shell.Run(); err != nil {
 		t.Fatal(err)
 	}
-	usages := w.end(t.Context())
+	usages := w.usages(t.Context())
 	shells := (shell.ProcessState.UserTime() + shell.ProcessState.SystemTime()).Seconds()
 	with, without := *usages[0].CPUSeconds, *usages[1].CPUSeconds
 	// two readings one after the other, in hundredths of a second
@@ -40,7 +40,7 @@ func TestWhatCannotBeReadIsNotKnown(t *testing.T) {
 	w := startWatch(t.Context(), func() []Process { return running })
 	w.close()
 	running = append(running, later)
-	usages := w.end(t.Context())
+	usages := w.usages(t.Context())
 	if usages[0].CPUSeconds != nil || usages[0].PeakMemory != nil {
 		t.Errorf("gone: %+v", usages[0])
 	}
