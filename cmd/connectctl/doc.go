@@ -23,11 +23,16 @@
 //   - status (status.go): the state of a whole system (status_system.go), or the
 //     history of a command or of a phone number (status_history.go), as read by
 //     package cmd/internal/status, once or again and again (status_view.go).
+//   - bench throughput, pipeline, latency, remove (bench.go): measures a whole system,
+//     one that runs (bench_elsewhere.go) or an embedded one (bench_embedded.go),
+//     whose parts are processes of their own (bench_part.go, bench_roles.go), and
+//     tells what it found (bench_report.go). The work is package
+//     cmd/internal/bench's.
 //   - tokens create, list, revoke (tokens*.go): the tokens with which callers of
 //     the REST gateway identify.
 //   - demo-data (demo_data.go): loads the demo organizations into a database.
 //
-// The system (system.go) is NATS in this process, a private Postgres found on
+// The system of demo and dev (system.go) is NATS in this process, a private Postgres found on
 // the machine, the streams, the demo organizations and a worker in this process.
 // These servers are linked into this program only, never into the service.
 //

@@ -23,7 +23,7 @@ const (
 
 const description = `Runs connect-provider on this machine, and talks to one anywhere.
 
-Exit codes: 0 done (publish --wait, onboard: connected), 1 failure (demo: a promise was broken), 2 wrong command line or configuration, publish --wait: 3 the command failed, 4 it is not decided yet, onboard: 3 some rows failed, 4 some are undecided, dead-letters redrive: 3 some were refused or failed, 4 some are not decided yet, skip: 4 it has not taken effect yet, 130 or 143 aborted by a second signal.`
+Exit codes: 0 done (publish --wait, onboard: connected), 1 failure (demo: a promise was broken), 2 wrong command line or configuration, publish --wait: 3 the command failed, 4 it is not decided yet, onboard: 3 some rows failed, 4 some are undecided, dead-letters redrive: 3 some were refused or failed, 4 some are not decided yet, skip: 4 it has not taken effect yet, bench: 3 measured, but something was not durable, so that no throughput is told, 130 or 143 aborted by a second signal.`
 
 type commandLine struct {
 	Demo        demoCommand        `cmd:"" help:"Show the whole system at work, on this machine, in a temporary directory."`
@@ -37,6 +37,7 @@ type commandLine struct {
 	Resume      resumeCommand      `cmd:"" help:"End a pause."`
 	Skip        skipCommand        `cmd:"" help:"Give up the one command at which a lane is held."`
 	Tokens      tokensCommand      `cmd:"" help:"Make, list and revoke the tokens of the REST API's callers."`
+	Bench       benchCommand       `cmd:"" help:"Measure how fast a whole system is, an embedded one or one that runs."`
 	DemoData    demoDataCommand    `cmd:"" name:"demo-data" help:"Load the demo organizations into a migrated database."`
 	Credentials credentialsCommand `cmd:"" help:"Make the keys, passwords and certificates of a set-up, and of its organizations."`
 	Version     kong.VersionFlag   `help:"Show the version."`

@@ -9,18 +9,19 @@ import (
 )
 
 // TempDir makes a temporary directory that the Postgres server's account can
-// enter, which a directory below root's private home is not. The name begins
-// with the prefix, followed by a dash. Remove deletes it.
+// enter, which a directory below root's private home is not. It is made in the
+// first that will do of the bases given and the usual ones. The name begins with
+// the prefix, followed by a dash. Remove deletes it.
 //
 // A process that is killed leaves its directory behind; the next call with the
 // same prefix removes it, since nobody holds its lock any more.
-func TempDir(prefix string) (dir string, remove func() error, err error) {
+func TempDir(prefix string, bases ...string) (dir string, remove func() error, err error) {
 	acc, err := serverAccount()
 	if err != nil {
 		return "", nil, err
 	}
 	var refused []error
-	for _, base := range []string{os.TempDir(), "/tmp", "/var/tmp"} {
+	for _, base := range append(bases, os.TempDir(), "/tmp", "/var/tmp") {
 		dir, remove, err := tempDirIn(base, prefix, acc)
 		if err == nil {
 			return dir, remove, nil

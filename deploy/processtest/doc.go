@@ -16,6 +16,8 @@
 //     ten times at random moments, its state file lost or cut now and then, and a
 //     worker, NATS and Postgres killed in between. In the end each row is reported
 //     once, as the database has it and as it was predicted.
+//   - bench_test.go: connectctl bench reports what it was asked to measure, and
+//     leaves a system as it was, interrupted or killed too.
 //   - memory_test.go: what one worker keeps resident at full load.
 //   - trace_test.go: spans reach a collector at the latest when the worker
 //     ends, and a command's trace context reaches its event past a kill.

@@ -65,7 +65,7 @@ func build() (err error) {
 	}
 	// what the program is made of is no part of this test binary: looking at it
 	// tells Go's test cache that the result depends on it
-	for _, part := range []string{"cmd", "messages", "outbox", "worker", "deploy/migrations", "deploy/local", "deploy/demo", "deploy/nats", "deploy/credentials"} {
+	for _, part := range []string{"cmd", "messages", "outbox", "worker", "deploy/migrations", "deploy/local", "deploy/demo", "deploy/nats", "deploy/credentials", "deploy/workload"} {
 		err := filepath.WalkDir(filepath.Join("../..", part), func(path string, _ fs.DirEntry, err error) error {
 			if err == nil {
 				_, err = os.Stat(path)
