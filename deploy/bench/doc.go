@@ -19,9 +19,12 @@
 //     command, 64 at a time, each acknowledged after its commit. Two round trips a
 //     command: begin, lock and load; write and commit. The outbox is polled each
 //     5 ms, up to 500 events in flight. No order is kept.
-////   - river: a River job for each command. A process reads the stream and inserts jobs,
+//   - river: a River job for each command. A process reads the stream and inserts jobs,
 //     1,000 at a time; logic and outbox row are in the job's transaction; the outbox is
 //     polled as in per-command.
+//   - watermill: a Watermill router with pull subscribers of NATS, a transaction for
+//     each message, and Watermill's own outbox: events go into a table of
+//     watermill-sql through a forwarder's publisher, and the forwarder publishes them.
 //
 // The clock (compare.go) runs from the beginning of a design's work, when all
 // commands are in the stream, until all events are in theirs, so it contains
