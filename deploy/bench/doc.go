@@ -31,6 +31,13 @@
 // what a design does to get going. Rows and events are counted afterwards. The
 // designs take turns in each round, and medians are printed.
 //
+// # What else is measured
+//
+//   - latency (latency.go): a single interactive command, from publishing to the
+//     receipt of its event, beside the least that it can be: a synced publish of the
+//     command, a commit of its rows and a synced publish of the event, with nothing
+//     read or decided (SingleFloor in package design). The two take turns.
+//
 // # Fairness
 //
 // Servers, their settings and the machine are the same, and shared by everything:

@@ -16,7 +16,7 @@ import (
 	"connect-provider/worker"
 )
 
-// floorBatch is up to 1,000 commands of a lane, decided before the clock starts.
+// floorBatch is some commands of a lane, decided before the clock starts.
 // Rows are in the order of their keys, as the worker writes them.
 type floorBatch struct {
 	lane        messages.Lane
@@ -37,8 +37,8 @@ type ahead struct {
 const lanes = 16 // what streams have by default
 
 // floorBatches decides the commands as a worker would that reads them from a
-// stream which has just been made.
-func floorBatches(t Task) ([]floorBatch, error) {
+// stream which has just been made, size at most in a batch.
+func floorBatches(t Task, size int) ([]floorBatch, error) {
 	ledger, at := ledgerOf(t.Workload), time.Now()
 	waiting := map[messages.Lane][]*ahead{}
 	var batches []floorBatch
@@ -53,7 +53,7 @@ func floorBatches(t Task) ([]floorBatch, error) {
 			return nil, err
 		}
 		lane := c.received.Lane
-		if waiting[lane] = append(waiting[lane], c); len(waiting[lane]) == messages.MaxBatch {
+		if waiting[lane] = append(waiting[lane], c); len(waiting[lane]) == size {
 			if err := take(lane); err != nil {
 				return nil, err
 			}
