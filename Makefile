@@ -29,8 +29,8 @@ chaos: ## attack a system on this machine for a quarter of an hour
 chaos-defects: ## see that every planted defect is caught, half an hour or more
 	go run ./deploy/chaos --quiet --duration 1m --defects all
 
-bench: ## measure the worker against one transaction per command
-	go test -run '^$$' -bench . ./worker
+bench: ## compare the worker with the floor and with other designs, a quarter of an hour
+	cd deploy/bench && go run .
 
 lint: ## run golangci-lint as CI does
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(lint_version) run ./...

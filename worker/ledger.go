@@ -44,6 +44,18 @@ func (l *Ledger) Number(number, handle string, configuration int64, active bool)
 	l.state.numbers[number] = phoneNumber{organization: handle, configuration: configuration, active: active}
 }
 
+// Connection puts a number on a bridge that exists, as an earlier command did.
+func (l *Ledger) Connection(number, handle, slug string, configuration int64, provider string, version int64, at time.Time) {
+	l.state.connections[number] = &connection{
+		organization: handle, bridge: slug, configuration: configuration, provider: provider, version: version, connectedAt: at,
+	}
+	l.state.bridges[bridgeKey{handle, slug}].numbers[provider]++
+}
+
+// Decided says that a message was decided before: its organization's token, its
+// key in the inbox, and the digest of its content.
+func (l *Ledger) Decided(token, key string, digest [16]byte) { l.state.remember(token, key, digest) }
+
 // Broken says that the database can't hold a connection of a number (a
 // constraint that nobody foresaw, say): whoever would write one gets
 // internal_error, as a lane arrives at it by isolation.

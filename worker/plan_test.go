@@ -8,9 +8,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"connect-provider/deploy/workload"
 	"connect-provider/messages"
 	"connect-provider/outbox"
 )
+
+var hundred = workload.Hundred()
 
 // TestPlansUseIndexes prepares the statements of a batch against empty tables,
 // as the first worker of an installation does, fills the tables, and looks at
@@ -46,7 +49,9 @@ func TestPlansUseIndexes(t *testing.T) {
 		}
 	}
 	load(func(*state, map[string]string) {})
-	s.loadPlatform()
+	if err := hundred.Load(ctx, s.pool); err != nil {
+		t.Fatal(err)
+	}
 	s.platform(`insert into connect_provider.connections
 		select phone_number, domain_handle, 'bridge-0', 1, 'twilio', 1, now() from telephony.phone_numbers`)
 	s.platform(`insert into connect_provider.inbox (org_token, key, digest, lane, stream_created, generation, sequence, message_time, decided_at, changed, failure_code, failure)

@@ -15,11 +15,28 @@
 //   - floor-copy: the same by COPY, of bytes made before the clock starts: no client
 //     encodes anything, which nobody who decides commands can do without.
 //   - worker: this project's worker with its default settings.
+//   - per-command: the same decision and the same rows, but a transaction for each
+//     command, 64 at a time, each acknowledged after its commit. Two round trips a
+//     command: begin, lock and load; write and commit. The outbox is polled each
+//     5 ms, up to 500 events in flight. No order is kept.
+//   - river: a River job for each command. A process reads the stream and inserts jobs,
+//     1,000 at a time; logic and outbox row are in the job's transaction; the outbox is
+//     polled as in per-command.
+//   - watermill: a Watermill router with pull subscribers of NATS, a transaction for
+//     each message, and Watermill's own outbox: events go into a table of
+//     watermill-sql through a forwarder's publisher, and the forwarder publishes them.
 //
 // The clock (compare.go) runs from the beginning of a design's work, when all
 // commands are in the stream, until all events are in theirs, so it contains
 // what a design does to get going. Rows and events are counted afterwards. The
 // designs take turns in each round, and medians are printed.
+//
+// # What else is measured
+//
+//   - latency (latency.go): a single interactive command, from publishing to the
+//     receipt of its event, beside the least that it can be: a synced publish of the
+//     command, a commit of its rows and a synced publish of the event, with nothing
+//     read or decided (SingleFloor in package design). The two take turns.
 //
 // # Fairness
 //

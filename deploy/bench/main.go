@@ -30,6 +30,7 @@ func main() {
 // commands are the program's; without a name it compares.
 type commands struct {
 	Compare compare `cmd:"" default:"withargs" help:"Compare the designs' throughput."`
+	Latency latency `cmd:"" help:"Compare a single command's latency with that of two synced publishes and a commit."`
 }
 
 // terminal is where a command writes: its result, and what it is at.

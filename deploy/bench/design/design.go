@@ -30,5 +30,5 @@ type Task struct {
 
 // All returns the designs in the order of the table.
 func All() []Design {
-	return []Design{floor, floorCopy, product}
+	return []Design{floor, floorCopy, product, perCommand, riverQueue, watermillRouter}
 }

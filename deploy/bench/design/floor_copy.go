@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"reflect"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -34,9 +33,9 @@ func copyBatch(b *floorBatch) (func(context.Context, *pgx.Conn, *pgx.Batch) erro
 }
 
 func (b *floorBatch) copied() ([]copied, error) {
-	inbox, outbox := rowsOf(b.inbox), make([][]any, len(b.rows))
-	for i := range inbox {
-		inbox[i] = append([]any{b.lane.String(), b.at.UnixNano(), int64(generation), b.at}, inbox[i]...)
+	inbox, outbox := make([][]any, len(b.inbox)), make([][]any, len(b.rows))
+	for i, row := range b.inbox {
+		inbox[i] = append([]any{b.lane.String(), b.at.UnixNano(), int64(generation), b.at}, row...)
 	}
 	for i, row := range b.rows {
 		outbox[i] = []any{b.lane.String(), row.Position.Generation, int64(row.Position.Sequence), row.Subject, row.Payload}
@@ -48,7 +47,7 @@ func (b *floorBatch) copied() ([]copied, error) {
 		rows  [][]any
 	}{
 		{"connections (phone_number, domain_handle, bridge_slug, provider_config_id, provider, connection_version, connected_at)",
-			[]uint32{text, text, text, bigint, text, bigint, timestamp}, rowsOf(b.connections)},
+			[]uint32{text, text, text, bigint, text, bigint, timestamp}, b.connections},
 		{"inbox (lane, stream_created, generation, decided_at, org_token, key, digest, sequence, message_time, bridge_slug, provider_config_id, phone_number, provider, changed, connection_version, connected_at, failure_code, failure)",
 			[]uint32{text, bigint, bigint, timestamp, text, text, bytea, bigint, bigint, text, bigint, text, text, boolean, bigint, timestamp, text, jsonb}, inbox},
 		{"outbox (lane, generation, sequence, subject, payload)",
@@ -92,15 +91,4 @@ func encodeCopy(types []uint32, rows [][]any) ([]byte, error) {
 		}
 	}
 	return append(data, 0xff, 0xff), nil
-}
-
-// rowsOf turns columns, slices of the same length, into rows.
-func rowsOf(columns []any) [][]any {
-	rows := make([][]any, reflect.ValueOf(columns[0]).Len())
-	for _, column := range columns {
-		for i := range rows {
-			rows[i] = append(rows[i], reflect.ValueOf(column).Index(i).Interface())
-		}
-	}
-	return rows
 }
