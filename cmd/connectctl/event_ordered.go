@@ -22,8 +22,12 @@ var errAnotherStream = errors.New("the events stream was replaced, cut back or p
 // stream, and a stream that was deleted and created again, or put back to an
 // earlier state, has another event there or none. Then the time of the last
 // event tells what is new.
+//
+// Who wants all events gives no filter: for each event that a reader is behind
+// with, the server walks through the subjects that a filter with wildcards takes,
+// even if these are all.
 type orderedSource struct {
-	filters []string
+	filters []string // none takes all
 
 	delivered uint64 // by the present consumer
 	expects   bool   // the last event that was read is to come first
