@@ -35,7 +35,7 @@ type durableSource struct {
 const mostTold = 10_000
 
 // atOnce is one, so that no event waits here, unacknowledged, behind another.
-func (d *durableSource) atOnce() int { return 1 }
+func (d *durableSource) atOnce() jetstream.PullMessagesOpt { return jetstream.PullMaxMessages(1) }
 
 func (d *durableSource) open(ctx context.Context, r *eventReader) (jetstream.Consumer, error) {
 	consumer, err := r.js.Consumer(ctx, messages.EventsStream, d.name)

@@ -22,8 +22,12 @@ var errAnotherStream = errors.New("the events stream was replaced, cut back or p
 // stream, and a stream that was deleted and created again, or put back to an
 // earlier state, has another event there or none. Then the time of the last
 // event tells what is new.
+//
+// Who wants all events gives no filter: for each event that a reader is behind
+// with, the server walks through the subjects that a filter with wildcards takes,
+// even if these are all.
 type orderedSource struct {
-	filters []string
+	filters []string // none takes all
 
 	delivered uint64 // by the present consumer
 	expects   bool   // the last event that was read is to come first
@@ -31,7 +35,12 @@ type orderedSource struct {
 	skipped   uint64 // the event before which one is missing, as was seen before
 }
 
-func (o *orderedSource) atOnce() int { return 500 }
+// atOnce is much: the server answers a request in its turn among the writes to
+// the stream, and while many lanes write, a turn is long. Readers that asked for
+// 500 events at a time came a second late.
+func (o *orderedSource) atOnce() jetstream.PullMessagesOpt {
+	return jetstream.PullMaxMessagesWithBytesLimit(5000, 4<<20)
+}
 
 func (o *orderedSource) open(ctx context.Context, r *eventReader) (jetstream.Consumer, error) {
 	o.delivered, o.expects = 0, false

@@ -100,7 +100,7 @@ func (r *eventReader) spell(ctx context.Context, take takeEvent) (ended bool, er
 	if r.far == untilNow && r.left+r.again == 0 {
 		return true, nil
 	}
-	iterator, err := consumer.Messages(jetstream.PullMaxMessages(r.source.atOnce()),
+	iterator, err := consumer.Messages(r.source.atOnce(),
 		jetstream.PullExpiry(readExpiry), jetstream.PullHeartbeat(readHeartbeat))
 	if err != nil {
 		return false, cause(ctx, err)

@@ -12,7 +12,7 @@ type eventSource interface {
 	// r.from if that is the first time.
 	open(ctx context.Context, r *eventReader) (jetstream.Consumer, error)
 	// atOnce is how many events are asked for at a time.
-	atOnce() int
+	atOnce() jetstream.PullMessagesOpt
 	// isNew reports whether an event that was delivered is to be passed on. An
 	// error ends the spell.
 	isNew(event *jetstream.MsgMetadata, r *eventReader) (bool, error)

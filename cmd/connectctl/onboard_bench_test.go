@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -15,28 +15,55 @@ import (
 	"go.uber.org/zap"
 
 	"connect-provider/deploy/local"
-	"connect-provider/deploy/systemtest"
 	"connect-provider/messages"
 )
 
+// benchRows is for benchmarks with files of another size.
+var benchRows = flag.Int("rows", 100_000, "rows of each file that the benchmarks of onboarding run")
+
 // BenchmarkOnboard measures, in turns, how many commands a second the worker
 // decides that are in the stream already (of one organization, so in one lane, and
-// of 64), how many rows a second a file of as many
-// rows takes from reading to outcome, how many when it is run again, and how many
-// a dry run; and how long one interactive command of the same organization, and of
-// another one, takes while a file is run. 2% of the rows fail. Everything but
-// Postgres is in this process, every write synced.
+// of 64), how many rows a second a file of as many rows takes from reading to
+// outcome, how many when it is run again, and how many a dry run. 2% of the rows
+// fail. Everything but Postgres is in this process, every write synced.
 //
 //	go test ./cmd/connectctl -run '^$' -bench Onboard -benchtime 3x
 func BenchmarkOnboard(b *testing.B) {
 	for _, organizations := range []int{1, 64} {
-		b.Run(fmt.Sprintf("organizations=%d", organizations), func(b *testing.B) { benchmarkOnboard(b, organizations) })
+		b.Run(fmt.Sprintf("organizations=%d", organizations), func(b *testing.B) {
+			m := newOnboardBench(b, organizations)
+			var decided, onboarded, part, again, previewed []float64
+			for b.Loop() {
+				decided = append(decided, m.decide(m.file(*benchRows)))
+				file := m.file(*benchRows)
+				previewed = append(previewed, m.onboard(exitFailed, file, "--dry-run", "--json"))
+				onboarded = append(onboarded, m.onboard(exitFailed, file))
+				again = append(again, m.onboard(exitFailed, file))
+				part = append(part, 100*onboarded[len(onboarded)-1]/decided[len(decided)-1])
+				b.Logf("decided %.0f/s, onboarded %.0f/s", decided[len(decided)-1], onboarded[len(onboarded)-1])
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(median(decided), "decided/s")
+			b.ReportMetric(median(onboarded), "onboarded/s")
+			b.ReportMetric(median(part), "%-of-decided")
+			b.ReportMetric(median(again), "again/s")
+			b.ReportMetric(median(previewed), "previewed/s")
+		})
 	}
 }
 
-func benchmarkOnboard(b *testing.B, organizations int) {
-	const rows = 50_000
-	s, err := startSystem(b.Context(), local.Options{Dir: b.TempDir(), DatabaseURL: systemtest.Database(b), Logger: zap.NewNop()}, devStreams)
+func newOnboardBench(b *testing.B, organizations int) *onboardBench {
+	b.Helper()
+	dir, remove, err := local.TempDir("connectctl-onboard")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := remove(); err != nil {
+			b.Error(err)
+		}
+	})
+	s, err := startSystem(b.Context(), local.Options{Dir: filepath.Join(dir, "data"), Logger: zap.NewNop()}, devStreams)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -52,32 +79,16 @@ func benchmarkOnboard(b *testing.B, organizations int) {
 	m.exec(`insert into telephony.organizations values ('other')`)
 	m.exec(`insert into telephony.provider_configurations values ('other', 1, 'twilio', true)`)
 	m.exec(`insert into telephony.bridges values ('other', 'bridge')`)
-	m.exec(`insert into telephony.phone_numbers values ('+997', 'other', 1)`)
-
-	var decided, onboarded, again, previewed []float64
-	for b.Loop() {
-		decided = append(decided, m.decide(m.file(rows)))
-		file := m.file(rows)
-		previewed = append(previewed, m.onboard(exitFailed, file.path, "--dry-run", "--json"))
-		onboarded = append(onboarded, m.onboard(exitFailed, file.path))
-		again = append(again, m.onboard(exitFailed, file.path))
-	}
-	latencies := m.meanwhile(m.file(2 * rows))
-	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(median(decided), "decided/s")
-	b.ReportMetric(median(onboarded), "onboarded/s")
-	b.ReportMetric(100*median(onboarded)/median(decided), "%-of-decided")
-	b.ReportMetric(median(again), "again/s")
-	b.ReportMetric(median(previewed), "previewed/s")
-	for organization, took := range latencies {
-		b.ReportMetric(1000*median(took), "ms-"+organization+"-p50")
-		b.ReportMetric(1000*slices.Max(took), "ms-"+organization+"-max")
-	}
+	m.exec(`insert into telephony.phone_numbers values ('+997', 'other', 1), ('+996', 'big-0', 1)`)
+	return m
 }
 
-func median(values []float64) float64 {
+func median(values []float64) float64 { return quantile(values, 0.5) }
+
+// quantile sorts the values.
+func quantile(values []float64, q float64) float64 {
 	slices.Sort(values)
-	return values[len(values)/2]
+	return values[min(len(values)-1, int(q*float64(len(values))))]
 }
 
 // onboardBench is a system with numbers that were not used yet.
@@ -132,11 +143,9 @@ func (m *onboardBench) command(f benchFile, n int) messages.Command {
 		PhoneNumber: fmt.Sprintf("+998%09d", f.first+n), Metadata: map[string]string{"job": "0123456789abcdef", "row": fmt.Sprint(n + 1)}}
 }
 
-// decide has the worker decide a file's commands, all in the stream before it
-// begins, until their events are.
-func (m *onboardBench) decide(f benchFile) float64 {
+// enqueue puts a file's commands into the stream, with no worker at work.
+func (m *onboardBench) enqueue(f benchFile) {
 	m.b.Helper()
-	ctx := m.b.Context()
 	if err := m.system.stopWorker(); err != nil {
 		m.b.Fatal(err)
 	}
@@ -147,105 +156,65 @@ func (m *onboardBench) decide(f benchFile) float64 {
 			if err != nil {
 				m.b.Fatal(err)
 			}
-			organization, err := messages.OrganizationFromHandle(m.handle(f.first + n))
-			if err != nil {
-				m.b.Fatal(err)
-			}
-			batch = append(batch, &nats.Msg{Subject: messages.CommandSubject(messages.Bulk, organization, messages.VerbConnectProvider), Data: body})
+			batch = append(batch, &nats.Msg{Subject: messages.CommandSubject(messages.Bulk, m.organization(m.handle(f.first+n)), messages.VerbConnectProvider), Data: body})
 		}
-		if _, err := messages.PublishBatch(ctx, m.system.nc, messages.Bulk.Stream(), batch); err != nil {
+		if _, err := messages.PublishBatch(m.b.Context(), m.system.nc, messages.Bulk.Stream(), batch); err != nil {
 			m.b.Fatal(err)
 		}
 	}
-	before, err := lastEvent(ctx, m.system.js)
+}
+
+func (m *onboardBench) organization(handle string) messages.Organization {
+	m.b.Helper()
+	o, err := messages.OrganizationFromHandle(handle)
 	if err != nil {
 		m.b.Fatal(err)
 	}
+	return o
+}
+
+// decide has the worker decide a file's commands, all in the stream before it
+// begins, until their events are.
+func (m *onboardBench) decide(f benchFile) float64 {
+	m.b.Helper()
+	m.enqueue(f)
 	start := time.Now()
-	if err := m.system.startWorker(ctx); err != nil {
-		m.b.Fatal(err)
-	}
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for range ticker.C {
-		last, err := lastEvent(ctx, m.system.js)
-		if err != nil {
-			m.b.Fatal(err)
-		}
-		if last-before >= uint64(f.rows) {
-			break
-		}
-	}
+	m.begin(f)()
 	return float64(f.rows) / time.Since(start).Seconds()
 }
 
-func (m *onboardBench) onboard(wantCode int, path string, more ...string) float64 {
+// begin starts the worker on what was enqueued. Who calls await waits for its
+// events.
+func (m *onboardBench) begin(f benchFile) (await func()) {
 	m.b.Helper()
-	rows := 0
-	start := time.Now()
-	if code := run(m.b.Context(), append([]string{"onboard", path, "--server", m.system.natsURL}, more...), io.Discard, io.Discard); code != wantCode {
-		m.b.Fatalf("onboard ended with %d", code)
-	}
-	took := time.Since(start)
-	text, err := os.ReadFile(path)
-	if err != nil {
+	before := m.lastEvent()
+	if err := m.system.startWorker(m.b.Context()); err != nil {
 		m.b.Fatal(err)
 	}
-	rows = strings.Count(string(text), "\n") - 1
-	return float64(rows) / took.Seconds()
-}
-
-// meanwhile publishes interactive commands, one after another, while a file is
-// run, and returns how many seconds each took until its outcome.
-func (m *onboardBench) meanwhile(f benchFile) map[string][]float64 {
-	m.b.Helper()
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		run(m.b.Context(), []string{"onboard", f.path, "--server", m.system.natsURL}, io.Discard, io.Discard)
-	}()
-	took := map[string][]float64{}
-	commands := map[string]messages.Command{
-		"own":   {BridgeSlug: "none", ProviderConfigID: 1, PhoneNumber: "+998000000000"},
-		"other": {BridgeSlug: "bridge", ProviderConfigID: 1, PhoneNumber: "+997"},
-	}
-	handles := map[string]string{"own": "big-0", "other": "other"}
-	feed, err := follow(m.b.Context(), m.system.js)
-	if err != nil {
-		m.b.Fatal(err)
-	}
-	defer feed.close()
-	for n := 0; ; n++ {
-		for whose, command := range commands {
-			select {
-			case <-ended:
-				return took
-			default:
-			}
-			command.ID = fmt.Sprintf("meanwhile-%d", n)
-			organization, err := messages.OrganizationFromHandle(handles[whose])
-			if err != nil {
-				m.b.Fatal(err)
-			}
-			took[whose] = append(took[whose], m.one(feed, organization, command))
+	return func() {
+		ticker := time.NewTicker(20 * time.Millisecond)
+		defer ticker.Stop()
+		for m.lastEvent() < before+uint64(f.rows) {
+			<-ticker.C
 		}
 	}
 }
 
-func (m *onboardBench) one(feed *feed, o messages.Organization, command messages.Command) float64 {
+func (m *onboardBench) lastEvent() uint64 {
 	m.b.Helper()
-	body, err := messages.EncodeCommand(command)
+	last, err := lastEvent(m.b.Context(), m.system.js)
 	if err != nil {
 		m.b.Fatal(err)
 	}
+	return last
+}
+
+// onboard runs a file, and returns how many rows a second that were.
+func (m *onboardBench) onboard(wantCode int, f benchFile, more ...string) float64 {
+	m.b.Helper()
 	start := time.Now()
-	ack, err := m.system.js.Publish(m.b.Context(), messages.CommandSubject(messages.Interactive, o, messages.VerbConnectProvider), body)
-	if err != nil {
-		m.b.Fatal(err)
+	if code := run(m.b.Context(), append([]string{"onboard", f.path, "--server", m.system.natsURL}, more...), io.Discard, io.Discard); code != wantCode {
+		m.b.Fatalf("onboard ended with %d", code)
 	}
-	came, err := feed.awaitOne(context.WithoutCancel(m.b.Context()), place{messages.Interactive, ack.Sequence})
-	if err != nil {
-		m.b.Fatal(err)
-	}
-	return came.Sub(start).Seconds()
+	return float64(f.rows) / time.Since(start).Seconds()
 }

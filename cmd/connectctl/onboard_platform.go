@@ -114,14 +114,11 @@ func (p *natsPlatform) Events(ctx context.Context, of []messages.Organization, r
 		return err
 	}
 	ready()
-	filters := []string{"telephony.events.*.*.>"}
-	if len(of) > 0 {
-		filters = filters[:0]
-		for _, organization := range of {
-			filters = append(filters, eventsOf(organization))
-		}
-		slices.Sort(filters)
+	var filters []string
+	for _, organization := range of {
+		filters = append(filters, eventsOf(organization))
 	}
+	slices.Sort(filters)
 	reader := eventReader{
 		js: p.js, logger: zap.NewNop(), far: onwards, source: &orderedSource{filters: filters},
 		from: start{policy: jetstream.DeliverByStartSequencePolicy, sequence: last + 1},

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
 	"connect-provider/cmd/internal/onboard"
 	"connect-provider/deploy/systemtest"
 	"connect-provider/messages"
@@ -176,6 +178,34 @@ func TestOnboardAsTheUsersThatAreShipped(t *testing.T) {
 	contains(t, out, "3 of them as they were already")
 	_, stderr := runs(t, exitUndecided, as("producer@globex", file, "--org", "acme", "--timeout", "2s")...)
 	contains(t, stderr, "telephony.outcomes.acme", "this user may not ask there", "4 rows are undecided")
+}
+
+// TestOnboardHasTheServerFilterBySubject: events of one organization by its subject,
+// those of several without a filter, which the server reads faster.
+func TestOnboardHasTheServerFilterBySubject(t *testing.T) {
+	t.Parallel()
+	b := newWatchBed(t)
+	for want, handles := range map[string][]string{"telephony.events.*.acme.>": {"acme"}, "": nil} {
+		var of []messages.Organization
+		for _, handle := range handles {
+			of = append(of, messages.OrganizationFromKey(handle))
+		}
+		before := b.consumers()
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- newPlatform(b.js, zap.NewNop()).Events(ctx, of, func() {}, func(*messages.Event) {}) }()
+		consumer, err := b.js.Consumer(t.Context(), messages.EventsStream, b.otherConsumer(before))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := consumer.CachedInfo().Config.FilterSubject; got != want {
+			t.Errorf("%q: filter %q, want %q", handles, got, want)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // TestOnboardWaits for workers, a full stream and NATS, says so, and goes on.

@@ -149,6 +149,9 @@ func (c *watchCommand) source(filter eventFilter) eventSource {
 		filter.failed = false
 		return &durableSource{name: c.Consumer, filter: filter.subject()}
 	}
+	if !filter.bySubject() {
+		return &orderedSource{}
+	}
 	return &orderedSource{filters: []string{filter.subject()}}
 }
 

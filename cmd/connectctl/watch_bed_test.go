@@ -125,17 +125,19 @@ func (b *watchBed) consumers() []string {
 	return names
 }
 
-// otherConsumer waits until there is a consumer that was not there before.
-func (b *watchBed) otherConsumer(before []string) {
+// otherConsumer waits for a consumer that was not there before and returns its
+// name.
+func (b *watchBed) otherConsumer(before []string) (name string) {
 	b.t.Helper()
 	systemtest.Eventually(b.t, "another consumer", func() error {
-		for _, name := range b.consumers() {
+		for _, name = range b.consumers() {
 			if !slices.Contains(before, name) {
 				return nil
 			}
 		}
 		return errors.New("only those from before")
 	})
+	return name
 }
 
 func (b *watchBed) start(args ...string) *watching {

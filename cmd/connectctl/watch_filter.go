@@ -17,6 +17,9 @@ type eventFilter struct {
 	command      string
 }
 
+// bySubject reports whether the subject leaves any events out.
+func (f eventFilter) bySubject() bool { return f.organization != "" || f.failed }
+
 // subject is the filter as far as subjects can tell, for the server. They can't
 // tell the class: a lane's letter is a part of a token.
 func (f eventFilter) subject() string {
