@@ -37,6 +37,10 @@
 //     receipt of its event, beside the least that it can be: a synced publish of the
 //     command, a commit of its rows and a synced publish of the event, with nothing
 //     read or decided (SingleFloor in package design). The two take turns.
+//   - level (level.go): the worker's throughput with millions of connections and
+//     inbox rows that are there already, beside that with none.
+//   - steady (steady.go): memory of the service's own process, and the size of the
+//     outbox's table, over millions of commands.
 //
 // # Fairness
 //

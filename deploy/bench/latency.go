@@ -65,7 +65,7 @@ func (l *latency) Run(ctx context.Context, t terminal) (err error) {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(ofFloor.Workload.Check(ctx, b.Pool, n), ofWorker.Workload.Check(ctx, b.Pool, n)); err != nil {
+		if err := errors.Join(ofFloor.Workload.Check(ctx, b.Pool, n), ofWorker.Workload.Check(ctx, b.Pool, n), b.DemandEvents(ctx, n)); err != nil {
 			return err
 		}
 		return result.print(t.out, l.JSON)

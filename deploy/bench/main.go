@@ -31,6 +31,8 @@ func main() {
 type commands struct {
 	Compare compare `cmd:"" default:"withargs" help:"Compare the designs' throughput."`
 	Latency latency `cmd:"" help:"Compare a single command's latency with that of two synced publishes and a commit."`
+	Level   level   `cmd:"" help:"Measure the worker beside millions of rows, and beside none."`
+	Steady  steady  `cmd:"" help:"Watch a worker's memory and the outbox's size over millions of commands."`
 }
 
 // terminal is where a command writes: its result, and what it is at.

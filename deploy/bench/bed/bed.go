@@ -125,39 +125,40 @@ func (b *Bed) PostgresVersion(ctx context.Context) (version string, err error) {
 	return version, err
 }
 
-// AwaitEvents waits until the events stream has stored n events since it was made.
-func (b *Bed) AwaitEvents(ctx context.Context, n int) error {
+// Events is how many events the events stream has stored since it was made.
+func (b *Bed) Events(ctx context.Context) (int, error) {
 	stream, err := b.JS.Stream(ctx, messages.EventsStream)
 	if err != nil {
-		return err
+		return 0, err
 	}
+	return int(stream.CachedInfo().State.LastSeq), nil
+}
+
+// AwaitEvents waits until there are n events.
+func (b *Bed) AwaitEvents(ctx context.Context, n int) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		info, err := stream.Info(ctx)
+		stored, err := b.Events(ctx)
 		if err != nil {
 			return err
 		}
-		if info.State.LastSeq >= uint64(n) {
+		if stored >= n {
 			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d events: %w", info.State.LastSeq, n, context.Cause(ctx))
+			return fmt.Errorf("%d of %d events: %w", stored, n, context.Cause(ctx))
 		}
 	}
 }
 
-// DemandEvents returns an error unless the events stream has stored exactly n
-// events.
+// DemandEvents returns an error unless there are exactly n events.
 func (b *Bed) DemandEvents(ctx context.Context, n int) error {
-	stream, err := b.JS.Stream(ctx, messages.EventsStream)
-	if err != nil {
-		return err
+	stored, err := b.Events(ctx)
+	if err == nil && stored != n {
+		err = fmt.Errorf("%d events, want %d", stored, n)
 	}
-	if stored := stream.CachedInfo().State.LastSeq; stored != uint64(n) {
-		return fmt.Errorf("%d events, want %d", stored, n)
-	}
-	return nil
+	return err
 }

@@ -31,7 +31,7 @@ type batchWriter func(b *floorBatch) (write func(ctx context.Context, conn *pgx.
 
 func floorBy(name, title string, writer batchWriter) Design {
 	return Design{Name: name, Title: title, Unread: true, Prepare: func(ctx context.Context, t Task) (func(context.Context) error, error) {
-		batches, err := floorBatches(t, messages.MaxBatch)
+		batches, err := floorBatches(t, messages.MaxBatch, 0)
 		if err != nil {
 			return nil, err
 		}

@@ -37,8 +37,9 @@ type ahead struct {
 const lanes = 16 // what streams have by default
 
 // floorBatches decides the commands as a worker would that reads them from a
-// stream which has just been made, size at most in a batch.
-func floorBatches(t Task, size int) ([]floorBatch, error) {
+// stream which has just been made, size at most in a batch. The number of their
+// first lane is firstLane.
+func floorBatches(t Task, size, firstLane int) ([]floorBatch, error) {
 	ledger, at := ledgerOf(t.Workload), time.Now()
 	waiting := map[messages.Lane][]*ahead{}
 	var batches []floorBatch
@@ -48,7 +49,7 @@ func floorBatches(t Task, size int) ([]floorBatch, error) {
 		return err
 	}
 	for n := range t.Commands {
-		c, err := decideAhead(t.Workload, ledger, n, at)
+		c, err := decideAhead(t.Workload, ledger, n, firstLane, at)
 		if err != nil {
 			return nil, err
 		}
@@ -87,13 +88,13 @@ func ledgerOf(w workload.Workload) *worker.Ledger {
 	return ledger
 }
 
-func decideAhead(w workload.Workload, ledger *worker.Ledger, n int, at time.Time) (*ahead, error) {
+func decideAhead(w workload.Workload, ledger *worker.Ledger, n, firstLane int, at time.Time) (*ahead, error) {
 	organization, asked := w.Command(n)
 	body, err := messages.EncodeCommand(asked)
 	if err != nil {
 		return nil, err
 	}
-	lane := messages.Lane{Class: messages.Bulk, Number: messages.Partition(organization.Token, lanes)}
+	lane := messages.Lane{Class: messages.Bulk, Number: firstLane + messages.Partition(organization.Token, lanes)}
 	received := messages.Decode(messages.Message{
 		StreamCreated: at, Time: at, Sequence: uint64(n + 1), Body: body,
 		Subject: strings.TrimSuffix(lane.CommandFilter(), ">") + organization.Token + "." + messages.VerbConnectProvider,

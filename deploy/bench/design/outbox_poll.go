@@ -30,7 +30,7 @@ const (
 func pollOutbox(ctx context.Context, pool *pgxpool.Pool, js jetstream.JetStream) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	for {
+	for ctx.Err() == nil {
 		more, err := emptyOutbox(ctx, pool, js)
 		if err != nil {
 			return fmt.Errorf("outbox: %w", err)
@@ -41,17 +41,14 @@ func pollOutbox(ctx context.Context, pool *pgxpool.Pool, js jetstream.JetStream)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return nil
 		}
 	}
+	return nil
 }
 
 // emptyOutbox publishes once, and tells whether more may be waiting. What it has
 // read it finishes, even if the context ends.
 func emptyOutbox(ctx context.Context, pool *pgxpool.Pool, js jetstream.JetStream) (more bool, err error) {
-	if ctx.Err() != nil {
-		return false, nil
-	}
 	ctx = context.WithoutCancel(ctx)
 	rows, err := pool.Query(ctx, waitingEventsSQL, pollBatch)
 	if err != nil {

@@ -1,7 +1,6 @@
 package design
 
 import (
-	"context"
 	_ "embed"
 	"time"
 
@@ -38,11 +37,6 @@ type single struct {
 
 func newSingle(message messages.Message) *single {
 	return &single{received: messages.Decode(message), ledger: worker.NewLedger(), at: time.Now()}
-}
-
-// sender is a connection or a transaction.
-type sender interface {
-	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
 // queueLoad queues what locks the organization and reads all that the command can

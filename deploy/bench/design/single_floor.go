@@ -39,7 +39,8 @@ func NewSingleFloor(ctx context.Context, t Task) (*SingleFloor, error) {
 		}
 	}
 	var err error
-	if f.commands, err = floorBatches(t, 1); err != nil {
+	// beyond a worker's lanes, or it would publish what it finds in the outbox
+	if f.commands, err = floorBatches(t, 1, lanes); err != nil {
 		return nil, err
 	}
 	for i := range f.commands {
