@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -14,10 +15,15 @@ import (
 	"connect-provider/deploy/faults"
 )
 
+// gcPercent is what the service runs with (cmd/internal/serve). The other designs
+// have it as well.
+const gcPercent = 400
+
 func main() {
 	if faults.NATSProcessRequested() {
 		os.Exit(faults.RunNATSProcess())
 	}
+	debug.SetGCPercent(gcPercent)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// a second signal ends the program where it stands
 	context.AfterFunc(ctx, stop)

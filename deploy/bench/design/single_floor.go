@@ -69,8 +69,8 @@ func (f *SingleFloor) Do(ctx context.Context) error {
 	}
 	var then pgx.Batch
 	if f.done > 0 {
-		before := &f.commands[f.done-1]
-		outbox.Remove(&then, before.lane, before.rows[0].Position)
+		previous := &f.commands[f.done-1]
+		outbox.Remove(&then, previous.lane, before(previous.rows[0].Position), previous.rows[0].Position)
 	}
 	then.Queue("commit")
 	b := &f.commands[f.done]
