@@ -22,7 +22,7 @@ func TestArraysAreEncodedAsByPgx(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(ctx)
+	defer func() { _ = conn.Close(ctx) }()
 	text, number, at := "a,\"b\" é\\", int64(-7), time.Date(1999, 12, 31, 23, 59, 59, 123456000, time.UTC)
 	document := `{"field": "x", "n": [1, null]}`
 	arrays := []struct {
