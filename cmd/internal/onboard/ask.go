@@ -2,6 +2,7 @@ package onboard
 
 import (
 	"context"
+	"errors"
 
 	"connect-provider/messages"
 )
@@ -14,8 +15,11 @@ func (r *Run) ask(working context.Context, stop context.CancelCauseFunc, o messa
 	for {
 		answer, err := r.platform.Ask(working, o, ids)
 		if err == nil {
+			err = r.heard(o, &answer)
+		}
+		if err == nil {
 			r.waits(waitAsk, "")
-			return answer, r.heard(o, &answer) == nil
+			return answer, true
 		}
 		if hopeless(err) {
 			stop(err)
@@ -30,15 +34,14 @@ func (r *Run) ask(working context.Context, stop context.CancelCauseFunc, o messa
 
 // heard notes where an organization's lanes stand.
 func (r *Run) heard(o messages.Organization, answer *messages.OutcomesAnswer) error {
+	cursor, told := answer.Lane(messages.Bulk)
+	if !told {
+		return errors.New("the workers do not tell of the lane")
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a := r.accountOf(&flight{row: row{organization: o}})
-	if lane, ok := answer.Lane(messages.Bulk); ok {
-		if lane.Generation != a.lane.Generation || !lane.StreamCreated.Equal(a.lane.StreamCreated) {
-			a.cursors = nil // they counted in another stream
-		}
-		a.lane = lane
-	}
+	a.lane = r.laneAt(cursor)
 	if a.asked {
 		return nil
 	}
@@ -48,6 +51,20 @@ func (r *Run) heard(o messages.Organization, answer *messages.OutcomesAnswer) er
 		r.failure = err
 	}
 	return r.failure
+}
+
+// laneAt returns a lane, of which it was heard where it stands. r.mu is held.
+func (r *Run) laneAt(cursor messages.LaneCursor) *lane {
+	l := r.lanes[cursor.Lane]
+	if l == nil {
+		l = &lane{}
+		r.lanes[cursor.Lane] = l
+	}
+	if anotherStream(l.LaneCursor, cursor) {
+		l.cursors = nil
+	}
+	l.LaneCursor = cursor
+	return l
 }
 
 // resolve asks what is known of flights, gives those their outcome of which it is

@@ -275,7 +275,7 @@ func (j *journal) outcomes(first int64, count int) ([]uint64, error) {
 const placeBits = 20
 
 // outcomeReader reads outcomes of which the places are known. They stand nearly
-// in the order of their rows.
+// in the order of their rows: no farther from it than rows were in flight.
 type outcomeReader struct {
 	file   io.ReaderAt
 	window []byte
@@ -285,21 +285,30 @@ type outcomeReader struct {
 func (r *outcomeReader) at(place uint64) (outcome, error) {
 	offset, size := int64(place>>placeBits), int(place&(1<<placeBits-1))
 	if offset < r.from || offset+int64(size) > r.from+int64(len(r.window)) {
-		if cap(r.window) == 0 {
-			r.window = make([]byte, 2*fullBlock)
-		}
-		r.window = r.window[:max(cap(r.window), 0)]
-		if size > len(r.window) {
-			r.window = make([]byte, size)
-		}
-		n, err := r.file.ReadAt(r.window, offset)
-		if n < size {
+		if err := r.move(offset, size); err != nil {
 			return outcome{}, err
 		}
-		r.window, r.from = r.window[:n], offset
 	}
 	o, _, err := readOutcome(r.window[offset-r.from:][:size])
 	return o, err
+}
+
+// windowBytes is more than twice what the outcomes take that can be in flight.
+const windowBytes = 2 << 20
+
+// move puts the window around a place.
+func (r *outcomeReader) move(offset int64, size int) error {
+	if r.window == nil {
+		r.window = make([]byte, windowBytes)
+	}
+	r.window = r.window[:cap(r.window)]
+	r.from = max(0, offset-windowBytes/2)
+	n, err := r.file.ReadAt(r.window, r.from)
+	r.window = r.window[:n]
+	if offset+int64(size) > r.from+int64(n) {
+		return err
+	}
+	return nil
 }
 
 // wireStanding is a standing's JSON.

@@ -126,7 +126,7 @@ func (r *Run) accepted(batch []*flight, last uint64) {
 			continue
 		}
 		a := r.accountOf(f)
-		f.sequence, f.since, f.lane = first+uint64(i), r.moved, a.lane
+		f.sequence, f.since, f.lane = first+uint64(i), r.moved, a.lane.LaneCursor
 		a.accepted = append(a.accepted, f)
 	}
 }

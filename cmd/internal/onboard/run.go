@@ -60,6 +60,7 @@ type Run struct {
 	done     rowSet // rows that have their outcome
 	flights  map[rowKey]*flight
 	accounts map[string]*account // by organization token
+	lanes    map[messages.Lane]*lane
 	// undecided counts the rows in flight, of bytes size.
 	undecided int
 	bytes     int
@@ -93,11 +94,17 @@ type flight struct {
 type account struct {
 	organization messages.Organization
 	began        standing
-	asked        bool                // whether began is known
-	lane         messages.LaneCursor // of its bulk commands, as last heard
-	cursors      []heardCursor       // of that lane, of the last moments
-	looked       time.Time           // when it was last asked for rows without an event
-	accepted     []*flight           // in the stream's order; landed ones go by and by
+	asked        bool      // whether began is known
+	lane         *lane     // of its bulk commands, nil until it is heard of
+	accepted     []*flight // in the stream's order; landed ones go by and by
+}
+
+// lane is what a run knows of a lane of bulk commands, from whoever of its
+// organizations was asked about.
+type lane struct {
+	messages.LaneCursor               // as last heard
+	cursors             []heardCursor // of the last moments
+	looked              time.Time     // when it was last asked for rows without an event
 }
 
 // heardCursor is where a lane stood when somebody asked.
@@ -114,7 +121,7 @@ var ErrUndecided = errors.New("rows are left undecided")
 func NewRun(input *Input, survey Survey, platform Platform, options Options) (*Run, error) {
 	r := &Run{
 		options: options, platform: platform, input: input, survey: survey, logger: options.Logger,
-		flights: map[rowKey]*flight{}, accounts: map[string]*account{}, news: make(chan struct{}, 1),
+		flights: map[rowKey]*flight{}, accounts: map[string]*account{}, lanes: map[messages.Lane]*lane{}, news: make(chan struct{}, 1),
 		pause: settlePause, patience: eventPatience, quiet: quietFor,
 	}
 	r.counts = Counts{Rows: survey.Rows, Codes: map[messages.Code]int64{}}
@@ -271,13 +278,13 @@ func (r *Run) publishAll(ctx, working context.Context, stop context.CancelCauseF
 	}
 }
 
-// strangers reports whether nothing has been asked yet about one of the
-// organizations.
+// strangers reports whether of one of the organizations nothing has been heard yet
+// in this run.
 func (r *Run) strangers(batch []*flight) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, f := range batch {
-		if !r.accountOf(f).asked {
+		if a := r.accountOf(f); !a.asked || a.lane == nil {
 			return true
 		}
 	}

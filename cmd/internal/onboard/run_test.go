@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -441,5 +442,40 @@ func TestPausedLane(t *testing.T) {
 	}
 	if err := run.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestOverdueByLane: however many organizations wait for outcomes, one question
+// tells where their lane stands, and not again at once.
+func TestOverdueByLane(t *testing.T) {
+	t.Parallel()
+	r := newTestRun(t, t.TempDir(), file("a,1,+15550001,,,"))
+	in, survey, err := r.input()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, err := NewRun(in, survey, newFake(), r.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Close() //nolint:errcheck // it has written nothing
+	for handle, number := range map[string]int{"acme": 1, "globex": 1, "initech": 2, "umbrella": 3} {
+		o := messages.OrganizationFromKey(handle)
+		answer := messages.OutcomesAnswer{Lanes: []messages.LaneCursor{{Lane: messages.Lane{Class: messages.Bulk, Number: number}, Generation: 1}}}
+		if err := run.heard(o, &answer); err != nil {
+			t.Fatal(err)
+		}
+		f := &flight{row: row{organization: o}, sequence: 1, since: time.Now().Add(-time.Hour), landed: handle == "umbrella"}
+		run.accountOf(f).accepted = []*flight{f}
+	}
+	got := map[int]int{}
+	for l, organizations := range run.overdue() {
+		got[l.Lane.Number] = len(organizations)
+	}
+	if want := map[int]int{1: 2, 2: 1}; !maps.Equal(got, want) {
+		t.Errorf("organizations by lane: %v, want %v", got, want)
+	}
+	if again := run.overdue(); len(again) != 0 {
+		t.Errorf("asked again at once: %v", again)
 	}
 }

@@ -2,7 +2,6 @@ package onboard
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -27,8 +26,8 @@ func (r *Run) settle(working context.Context, stop context.CancelCauseFunc) {
 	ticker := time.NewTicker(r.pause)
 	defer ticker.Stop()
 	for {
-		for _, organization := range r.overdue() {
-			r.settleOne(working, stop, organization)
+		for _, organizations := range r.overdue() {
+			r.settleLane(working, stop, organizations)
 		}
 		select {
 		case <-working.Done():
@@ -38,61 +37,70 @@ func (r *Run) settle(working context.Context, stop context.CancelCauseFunc) {
 	}
 }
 
-// overdue returns the organizations with commands whose event could be here. Each
-// is looked at now and then only, the more organizations, the more seldom: while
-// workers are behind, all of them are overdue, and questions take of their time.
-func (r *Run) overdue() []messages.Organization {
+// overdue returns the organizations with commands whose event could be here, by
+// lane. Each lane is looked at now and then only, the more lanes, the more seldom:
+// while workers are behind, all of them are overdue, and questions take of their
+// time.
+func (r *Run) overdue() map[*lane][]messages.Organization {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	seldom := max(r.patience, time.Duration(len(r.accounts))*r.patience/25)
-	var late []messages.Organization
+	seldom := max(r.patience, time.Duration(len(r.lanes))*r.patience/25)
+	late := map[*lane][]messages.Organization{}
 	for _, a := range r.accounts {
 		a.accepted = slices.DeleteFunc(a.accepted, func(f *flight) bool { return f.landed || f.sequence == 0 })
 		switch {
 		case len(a.accepted) == 0:
-			a.cursors = nil
-		case r.unread, now.Sub(a.accepted[0].since) > r.patience && now.Sub(a.looked) > seldom:
-			a.looked = now
-			late = append(late, a.organization)
+		case r.unread, now.Sub(a.accepted[0].since) > r.patience && now.Sub(a.lane.looked) > seldom:
+			late[a.lane] = append(late[a.lane], a.organization)
 		}
+	}
+	for l := range late {
+		l.looked = now
 	}
 	return late
 }
 
 // due returns how far the lane had come long enough ago for its events to be
 // here. r.mu is held.
-func (r *Run) due(a *account, lane messages.LaneCursor) uint64 {
+func (r *Run) due(l *lane) uint64 {
 	if r.unread {
-		return lane.Cursor
+		return l.Cursor
 	}
 	now := time.Now()
-	a.cursors = append(a.cursors, heardCursor{now, lane.Cursor})
+	l.cursors = append(l.cursors, heardCursor{now, l.Cursor})
 	due := uint64(0)
-	for len(a.cursors) > 1 && now.Sub(a.cursors[0].at) >= r.patience {
-		due = a.cursors[0].cursor
-		if now.Sub(a.cursors[1].at) < r.patience {
+	for len(l.cursors) > 1 && now.Sub(l.cursors[0].at) >= r.patience {
+		due = l.cursors[0].cursor
+		if now.Sub(l.cursors[1].at) < r.patience {
 			break
 		}
-		a.cursors = a.cursors[1:]
+		l.cursors = l.cursors[1:]
 	}
 	return due
 }
 
-func (r *Run) settleOne(working context.Context, stop context.CancelCauseFunc, organization messages.Organization) {
-	// first where the lane stands, which costs little: it may be far behind
-	answer, err := r.platform.Ask(working, organization, nil)
+// settleLane asks where a lane stands, which costs little, for it may be far
+// behind, and then for the rows that it has passed.
+func (r *Run) settleLane(working context.Context, stop context.CancelCauseFunc, organizations []messages.Organization) {
+	answer, err := r.platform.Ask(working, organizations[0], nil)
 	if err == nil {
-		err = r.heard(organization, &answer)
+		err = r.heard(organizations[0], &answer)
 	}
-	lane, told := answer.Lane(messages.Bulk)
-	if err != nil || !told {
+	if err != nil {
 		r.unsettled(working, stop, err)
 		return
 	}
 	r.mu.Lock()
-	due := r.due(r.accounts[organization.Token], lane)
+	l := r.accounts[organizations[0].Token].lane
+	cursor, due := l.LaneCursor, r.due(l)
 	r.mu.Unlock()
+	for _, organization := range organizations {
+		r.settleOne(working, stop, organization, cursor, due)
+	}
+}
+
+func (r *Run) settleOne(working context.Context, stop context.CancelCauseFunc, organization messages.Organization, lane messages.LaneCursor, due uint64) {
 	for working.Err() == nil {
 		flights := r.passed(organization, lane, due)
 		if len(flights) == 0 {
@@ -116,9 +124,6 @@ func (r *Run) settleOne(working context.Context, stop context.CancelCauseFunc, o
 }
 
 func (r *Run) unsettled(working context.Context, stop context.CancelCauseFunc, err error) {
-	if err == nil {
-		err = errors.New("the workers do not tell of the lane")
-	}
 	if hopeless(err) {
 		stop(err)
 	}
@@ -134,7 +139,7 @@ func (r *Run) passed(organization messages.Organization, lane messages.LaneCurso
 	defer r.mu.Unlock()
 	var flights []*flight
 	for _, f := range r.accounts[organization.Token].accepted {
-		if f.landed || f.sequence == 0 || f.sequence > due && !f.anotherStream(lane) {
+		if f.landed || f.sequence == 0 || f.sequence > due && !anotherStream(f.lane, lane) {
 			continue
 		}
 		if flights = append(flights, f); len(flights) == messages.MaxOutcomes {
@@ -144,10 +149,10 @@ func (r *Run) passed(organization messages.Organization, lane messages.LaneCurso
 	return flights
 }
 
-// anotherStream reports whether the stream was replaced or cut back since the
-// command was published, as far as anybody has heard.
-func (f *flight) anotherStream(lane messages.LaneCursor) bool {
-	return f.lane.Generation != lane.Generation || !f.lane.StreamCreated.Equal(lane.StreamCreated)
+// anotherStream reports whether a lane's cursors count in different streams, or
+// the stream was cut back in between.
+func anotherStream(earlier, later messages.LaneCursor) bool {
+	return earlier.Generation != later.Generation || !earlier.StreamCreated.Equal(later.StreamCreated)
 }
 
 // conclude gives flights their outcome, and has those published again of which
