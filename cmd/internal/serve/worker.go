@@ -20,7 +20,7 @@ import (
 // space; what a worker holds at full load is half of it.
 const (
 	gcPercent   = 400
-	memoryLimit = 100 << 20
+	memoryLimit = 92 << 20
 )
 
 // Worker is a process that is a worker.
