@@ -101,9 +101,6 @@ type arrayPlan[T any] struct {
 	append func(buf []byte, value T) []byte
 }
 
-// wide is about how many bytes an element of text or of an event takes, so that
-// a buffer need not be grown again and again.
-
 // Encode implements pgtype.EncodePlan.
 func (p arrayPlan[T]) Encode(value any, buf []byte) ([]byte, error) {
 	values, ok := value.([]T)

@@ -58,12 +58,17 @@ func TestArraysAreEncodedAsByPgx(t *testing.T) {
 		t.Fatal(err)
 	}
 	read(1)
+	pooled, err := openPool(t, systemtest.Database(t)).Acquire(ctx) // one of NewPool's
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pooled.Release()
 	covered := map[string]bool{}
 	for i, array := range arrays {
 		if seen[i][0] != seen[i][1] {
 			t.Errorf("%s of %T is %.200s, pgx has %.200s", array.typ, array.value, seen[i][1], seen[i][0])
 		}
-		plan := conn.TypeMap().PlanEncode(array.oid, pgtype.BinaryFormatCode, array.value)
+		plan := pooled.Conn().TypeMap().PlanEncode(array.oid, pgtype.BinaryFormatCode, array.value)
 		if name := reflect.TypeOf(plan).String(); !strings.Contains(name, "arrayPlan") {
 			t.Errorf("%s of %T is encoded by %s", array.typ, array.value, name)
 		}

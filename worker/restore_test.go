@@ -214,3 +214,36 @@ func TestStandbyThatLagsByARemoval(t *testing.T) {
 	s.awaitCount("an empty outbox again", 0, `select count(*) from connect_provider.outbox`)
 	l.verify()
 }
+
+// TestRowsThatCameBackAreRemoved: a standby that lags by a removal is promoted, and
+// its lanes get new commands before anybody notices. Batches remove only what is
+// behind the rows that are gone; a lane that has come to rest removes the others.
+func TestRowsThatCameBackAreRemoved(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	l := newLoad(s, 6, 9)
+	s.awaitReady(s.work())
+	l.publish(100)
+	l.verify()
+	s.awaitCount("an empty outbox", 0, `select count(*) from connect_provider.outbox`)
+	s.platform(`insert into connect_provider.outbox
+		select lane, generation, cursor, 'telephony.events.' || lane || '.x.provider-connected', '' from connect_provider.lanes where cursor > 0`)
+	l.publish(100)
+	l.verify()
+	s.awaitCount("an empty outbox again", 0, `select count(*) from connect_provider.outbox`)
+}
+
+// TestBatchesRemoveFromBehindWhatIsGone: or each would walk through all that was
+// removed since the last vacuum.
+func TestBatchesRemoveFromBehindWhatIsGone(t *testing.T) {
+	t.Parallel()
+	at := func(sequence uint64) messages.Position { return messages.Position{Generation: 1, Sequence: sequence} }
+	l := &laneRun{worker: &Worker{}, publisher: &publisher{state: progress{published: at(20)}}, removed: at(10)}
+	batch := []*messages.Received{{Message: messages.Message{Sequence: 30}}}
+	if move := l.nextMove(batch); move.removed != at(10) || move.removable != at(20) {
+		t.Errorf("a batch removes from behind %v up to %v", move.removed, move.removable)
+	}
+	if move := l.standStill(); move.removed != (messages.Position{}) || move.removable != at(20) {
+		t.Errorf("a lane at rest removes from behind %v up to %v", move.removed, move.removable)
+	}
+}

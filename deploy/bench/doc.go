@@ -26,7 +26,7 @@
 //     each message, and Watermill's own outbox: events go into a table of
 //     watermill-sql through a forwarder's publisher, and the forwarder publishes them.
 //
-// The clock (compare.go) runs from the beginning of a design's work, when all
+// The clock (measure.go) runs from the beginning of a design's work, when all
 // commands are in the stream, until all events are in theirs, so it contains
 // what a design does to get going. Rows and events are counted afterwards. The
 // designs take turns in each round, and medians are printed.

@@ -26,6 +26,8 @@ type latency struct {
 // The floor and the worker take turns in blocks. The first of each does not count.
 const latencyBlock = 100
 
+const mostLatencies = 1_000_000
+
 // latencies is the result, in milliseconds.
 type latencies struct {
 	Floor  percentiles `json:"floor_ms"`
@@ -41,6 +43,9 @@ type percentiles struct {
 
 // Run measures and prints.
 func (l *latency) Run(ctx context.Context, t terminal) (err error) {
+	if l.Commands < 1 || l.Commands > mostLatencies {
+		return fmt.Errorf("--commands %d: choose 1 to %d", l.Commands, mostLatencies)
+	}
 	blocks := (l.Commands + latencyBlock - 1) / latencyBlock
 	b, err := bed.Start(ctx, messages.StreamOptions{})
 	if err != nil {
@@ -60,7 +65,11 @@ func (l *latency) Run(ctx context.Context, t terminal) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, floor.Close()) }()
-	return whileWorking(ctx, b, func(ctx context.Context) error {
+	work, err := design.Worker(ctx, b)
+	if err != nil {
+		return err
+	}
+	return whileWorking(ctx, work, func(ctx context.Context) error {
 		result, err := takeTurns(ctx, b, blocks, floor, ofWorker.Workload)
 		if err != nil {
 			return err
@@ -70,27 +79,6 @@ func (l *latency) Run(ctx context.Context, t terminal) (err error) {
 		}
 		return result.print(t.out, l.JSON)
 	})
-}
-
-// whileWorking calls f while a worker works.
-func whileWorking(ctx context.Context, b *bed.Bed, f func(context.Context) error) error {
-	work, err := design.Worker(ctx, b)
-	if err != nil {
-		return err
-	}
-	ctx, giveUp := context.WithCancelCause(ctx)
-	working, drain := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() {
-		err := work(working)
-		if err != nil {
-			giveUp(err)
-		}
-		ended <- err
-	}()
-	err = f(ctx)
-	drain()
-	return errors.Join(err, <-ended)
 }
 
 func takeTurns(ctx context.Context, b *bed.Bed, blocks int, floor *design.SingleFloor, w workload.Workload) (latencies, error) {

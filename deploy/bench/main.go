@@ -13,17 +13,14 @@ import (
 	"github.com/alecthomas/kong"
 
 	"connect-provider/deploy/faults"
+	"connect-provider/worker"
 )
-
-// gcPercent is what the service runs with (cmd/internal/serve). The other designs
-// have it as well.
-const gcPercent = 400
 
 func main() {
 	if faults.NATSProcessRequested() {
 		os.Exit(faults.RunNATSProcess())
 	}
-	debug.SetGCPercent(gcPercent)
+	debug.SetGCPercent(worker.GCPercent) // as the service does; the other designs have it as well
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// a second signal ends the program where it stands
 	context.AfterFunc(ctx, stop)

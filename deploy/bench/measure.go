@@ -49,16 +49,29 @@ func measure(ctx context.Context, d design.Design, n int) (m measured, err error
 
 // clock takes the time of the work until the stream has had so many events, and ends it.
 func clock(ctx context.Context, b *bed.Bed, work func(context.Context) error, events int) (m measured, err error) {
-	working, stop := context.WithCancel(ctx)
-	defer stop()
-	waiting, giveUp := context.WithCancelCause(ctx)
-	defer giveUp(nil)
-	ended := make(chan error, 1)
 	before, err := b.Usage()
 	if err != nil {
 		return m, err
 	}
 	start := time.Now()
+	err = whileWorking(ctx, work, func(ctx context.Context) error {
+		err := b.AwaitEvents(ctx, events)
+		m.took = time.Since(start)
+		after, usageErr := b.Usage()
+		m.usage = after.Minus(before)
+		return errors.Join(err, usageErr)
+	})
+	return m, err
+}
+
+// whileWorking calls f while work is done, whose context ends with f. The context of
+// f ends when the work fails.
+func whileWorking(ctx context.Context, work, f func(context.Context) error) error {
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	ended := make(chan error, 1)
 	go func() {
 		err := work(working)
 		if err != nil {
@@ -66,10 +79,7 @@ func clock(ctx context.Context, b *bed.Bed, work func(context.Context) error, ev
 		}
 		ended <- err
 	}()
-	err = b.AwaitEvents(waiting, events)
-	m.took = time.Since(start)
-	after, usageErr := b.Usage()
-	m.usage = after.Minus(before)
+	err := f(ctx)
 	stop()
-	return m, errors.Join(err, <-ended, usageErr)
+	return errors.Join(err, <-ended)
 }

@@ -29,6 +29,8 @@ type steady struct {
 // steadyOrganizations is whose the commands are, each with 200 bridges.
 const steadyOrganizations = 100
 
+const mostSteady = 99_000_000 // the workload's numbers have eight digits
+
 // sample is what one second showed, in MB.
 type sample struct {
 	Events   int     `json:"events"`
@@ -47,6 +49,9 @@ type steadiness struct {
 
 // Run measures and prints.
 func (s *steady) Run(ctx context.Context, t terminal) (err error) {
+	if s.Commands < 1 || s.Commands > mostSteady || s.Backlog < messages.MaxBatch {
+		return fmt.Errorf("--commands %d, --backlog %d: choose 1 to %d commands and a backlog of %d or more", s.Commands, s.Backlog, mostSteady, messages.MaxBatch)
+	}
 	dir, err := os.MkdirTemp("", "connect-provider-bench-")
 	if err != nil {
 		return err

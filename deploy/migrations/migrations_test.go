@@ -170,3 +170,24 @@ func TestOtherEncodingsAreRefused(t *testing.T) {
 		t.Errorf("got %v, want a refusal that names both encodings", err)
 	}
 }
+
+// TestKeysCompareByTheirBytes: whatever order the database's language has, so that
+// no unique index depends on the operating system's.
+func TestKeysCompareByTheirBytes(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	conn := connect(t, systemtest.MigratedDatabase(t))
+	rows, err := conn.Query(ctx, `
+		select format('%s (%s)', i.indexrelid::regclass, a.attname)
+		from pg_index i
+		join pg_class c on c.oid = i.indexrelid
+		join pg_attribute a on a.attrelid = i.indexrelid
+		where c.relnamespace = 'connect_provider'::regnamespace and a.attcollation not in (0, 'pg_catalog."C"'::regcollation)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	others, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(others) > 0 {
+		t.Errorf("indexes that are sorted otherwise: %s, %v", others, err)
+	}
+}

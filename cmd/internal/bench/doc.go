@@ -35,7 +35,7 @@
 // # What else is told
 //
 //   - usage.go: CPU time and peak memory, of a process from /proc on Linux
-//     (usage_linux.go), of a worker elsewhere from its metrics.
+//     (package deploy/usage), of a worker elsewhere from its metrics.
 //   - metrics.go: the workers' batches and stages, from their metrics before and
 //     after. Of a system that others use these, and the WAL (measure.go), are
 //     everybody's.

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"connect-provider/deploy/usage"
 	"connect-provider/messages"
 )
 
@@ -86,16 +87,16 @@ func scrape(ctx context.Context, url string) (map[string]*dto.MetricFamily, erro
 // WorkerAt returns a worker elsewhere, by the address of its metrics. Its memory
 // is what is resident.
 func WorkerAt(url string) Process {
-	return Process{Name: "worker " + url, Read: func(ctx context.Context) (Reading, error) {
+	return Process{Name: "worker " + url, Read: func(ctx context.Context) (usage.Reading, error) {
 		families, err := scrape(ctx, url)
 		if err != nil {
-			return Reading{}, err
+			return usage.Reading{}, err
 		}
 		cpu, memory := families["process_cpu_seconds_total"].GetMetric(), families["process_resident_memory_bytes"].GetMetric()
 		if len(cpu) != 1 || len(memory) != 1 {
-			return Reading{}, fmt.Errorf("%s has no metrics of the process", url)
+			return usage.Reading{}, fmt.Errorf("%s has no metrics of the process", url)
 		}
-		return Reading{
+		return usage.Reading{
 			CPU:    time.Duration(cpu[0].GetCounter().GetValue() * float64(time.Second)),
 			Memory: int64(memory[0].GetGauge().GetValue()),
 		}, nil

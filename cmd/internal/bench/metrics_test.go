@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"connect-provider/deploy/usage"
 	"connect-provider/messages"
 )
 
@@ -59,7 +60,7 @@ func TestWorkersElsewhereTellWhatTheyUse(t *testing.T) {
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "process_cpu_seconds_total"}, func() float64 { return 1.5 }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "process_resident_memory_bytes"}, func() float64 { return 1 << 25 }))
 	reading, err := WorkerAt(worker.url).Read(t.Context())
-	if err != nil || reading != (Reading{CPU: 1500 * time.Millisecond, Memory: 1 << 25}) {
+	if err != nil || reading != (usage.Reading{CPU: 1500 * time.Millisecond, Memory: 1 << 25}) {
 		t.Errorf("%+v, %v", reading, err)
 	}
 	if _, err := WorkerAt(newFakeWorker(t).url).Read(t.Context()); err == nil {

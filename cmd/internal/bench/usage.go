@@ -2,8 +2,11 @@ package bench
 
 import (
 	"context"
+	"os"
 	"sync"
 	"time"
+
+	"connect-provider/deploy/usage"
 )
 
 // Process is a process, or a server with all of its processes, whose use of the
@@ -11,15 +14,22 @@ import (
 type Process struct {
 	Name string
 	// Read reads what it has used so far.
-	Read func(ctx context.Context) (Reading, error)
+	Read func(ctx context.Context) (usage.Reading, error)
 }
 
-// Reading is what a process had used at a moment.
-type Reading struct {
-	CPU time.Duration // user and system, since it started
-	// Memory is what it holds, in bytes, or the most that it has held.
-	Memory int64
+// ProcessOf returns a process of this machine by its id; see [usage.Process].
+func ProcessOf(name string, pid int) Process {
+	return Process{Name: name, Read: func(context.Context) (usage.Reading, error) { return usage.Process(pid) }}
 }
+
+// ServerOf returns a process of this machine together with its children; see
+// [usage.Server].
+func ServerOf(name string, pid int) Process {
+	return Process{Name: name, Read: func(context.Context) (usage.Reading, error) { return usage.Server(pid) }}
+}
+
+// Self is this process.
+func Self(name string) Process { return ProcessOf(name, os.Getpid()) }
 
 // Usage is what a process has used during a measurement. What could not be read
 // is nil.
@@ -48,8 +58,8 @@ type watch struct {
 
 // watched is what is known of a process.
 type watched struct {
-	first Reading // zero where it was started later
-	last  *Reading
+	first usage.Reading // zero where it was started later
+	last  *usage.Reading
 	peak  int64
 }
 
@@ -106,15 +116,15 @@ func (w *watch) usages(ctx context.Context) []Usage {
 	usages := make([]Usage, 0, len(w.names))
 	for _, name := range w.names {
 		known := w.seen[name]
-		usage := Usage{Process: name}
+		used := Usage{Process: name}
 		if known.last != nil {
 			seconds := (known.last.CPU - known.first.CPU).Seconds()
-			usage.CPUSeconds = &seconds
+			used.CPUSeconds = &seconds
 		}
 		if known.peak > 0 {
-			usage.PeakMemory = &known.peak
+			used.PeakMemory = &known.peak
 		}
-		usages = append(usages, usage)
+		usages = append(usages, used)
 	}
 	return usages
 }

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"connect-provider/deploy/usage"
 )
 
 // TestAServersChildrenCountAfterTheirEnd: as a Postgres server's, whose sessions
@@ -35,7 +37,9 @@ func TestAServersChildrenCountAfterTheirEnd(t *testing.T) {
 func TestWhatCannotBeReadIsNotKnown(t *testing.T) {
 	t.Parallel()
 	gone := ProcessOf("gone", 1<<30)
-	later := Process{Name: "later", Read: func(context.Context) (Reading, error) { return Reading{CPU: 3 * time.Second, Memory: 7}, nil }}
+	later := Process{Name: "later", Read: func(context.Context) (usage.Reading, error) {
+		return usage.Reading{CPU: 3 * time.Second, Memory: 7}, nil
+	}}
 	running := []Process{gone}
 	w := startWatch(t.Context(), func() []Process { return running })
 	w.close()

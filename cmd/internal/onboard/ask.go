@@ -32,7 +32,8 @@ func (r *Run) ask(working context.Context, stop context.CancelCauseFunc, o messa
 	}
 }
 
-// heard notes where an organization's lanes stand.
+// heard notes where an organization's lanes stand. A *Hopeless error is the state
+// file's.
 func (r *Run) heard(o messages.Organization, answer *messages.OutcomesAnswer) error {
 	cursor, told := answer.Lane(messages.Bulk)
 	if !told {
@@ -50,7 +51,10 @@ func (r *Run) heard(o messages.Organization, answer *messages.OutcomesAnswer) er
 	if err := r.journal.stand(a.began); err != nil && r.failure == nil {
 		r.failure = err
 	}
-	return r.failure
+	if r.failure != nil {
+		return &Hopeless{r.failure} // nothing more may be published
+	}
+	return nil
 }
 
 // laneAt returns a lane, of which it was heard where it stands. r.mu is held.

@@ -222,6 +222,20 @@ func (r *testRun) input() (*Input, Survey, error) {
 	return in, survey, err
 }
 
+// open makes the run without beginning it.
+func (r *testRun) open(t *testing.T) *Run {
+	t.Helper()
+	in, survey, err := r.input()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, err := NewRun(in, survey, newFake(), r.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run
+}
+
 // openText is a file that holds a text.
 func openText(text string, columns map[string]string) (*Input, error) {
 	in := &Input{columns: columns, file: strings.NewReader(text), close: func() error { return nil }}

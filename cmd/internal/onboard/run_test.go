@@ -308,11 +308,8 @@ func TestStreamThatLosesCommands(t *testing.T) {
 func TestTwoRunsAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newTestRun(t, t.TempDir(), file("a,1,+15550001,,,"))
+	first := r.open(t)
 	in, survey, err := r.input()
-	if err != nil {
-		t.Fatal(err)
-	}
-	first, err := NewRun(in, survey, newFake(), r.options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -449,15 +446,7 @@ func TestPausedLane(t *testing.T) {
 // tells where their lane stands, and not again at once.
 func TestOverdueByLane(t *testing.T) {
 	t.Parallel()
-	r := newTestRun(t, t.TempDir(), file("a,1,+15550001,,,"))
-	in, survey, err := r.input()
-	if err != nil {
-		t.Fatal(err)
-	}
-	run, err := NewRun(in, survey, newFake(), r.options)
-	if err != nil {
-		t.Fatal(err)
-	}
+	run := newTestRun(t, t.TempDir(), file("a,1,+15550001,,,")).open(t)
 	defer run.Close() //nolint:errcheck // it has written nothing
 	for handle, number := range map[string]int{"acme": 1, "globex": 1, "initech": 2, "umbrella": 3} {
 		o := messages.OrganizationFromKey(handle)
@@ -477,5 +466,21 @@ func TestOverdueByLane(t *testing.T) {
 	}
 	if again := run.overdue(); len(again) != 0 {
 		t.Errorf("asked again at once: %v", again)
+	}
+}
+
+// TestNothingIsPublishedWithoutAStateFile: what can't be noted ends the run, before
+// anything of the organization is sent.
+func TestNothingIsPublishedWithoutAStateFile(t *testing.T) {
+	t.Parallel()
+	run := newTestRun(t, t.TempDir(), file("a,1,+15550001,,,")).open(t)
+	if err := run.Close(); err != nil {
+		t.Fatal(err)
+	}
+	working, stop := context.WithCancelCause(t.Context())
+	defer stop(nil)
+	batch := []*flight{{row: row{organization: messages.OrganizationFromKey("acme"), id: "one"}}}
+	if publish := run.resolve(working, stop, batch); len(publish) > 0 || !errors.Is(context.Cause(working), os.ErrClosed) {
+		t.Errorf("%d rows to publish, ended by %v", len(publish), context.Cause(working))
 	}
 }

@@ -14,14 +14,10 @@ import (
 	"connect-provider/worker"
 )
 
-// The garbage collector runs seldom while there is room: at the runtime's default
-// it took a sixth of the worker's time. GOGC and GOMEMLIMIT override. memoryLimit
-// (bytes) is what the process may take before the collector gives up speed for
-// space; what a worker holds at full load is half of it.
-const (
-	gcPercent   = 400
-	memoryLimit = 92 << 20
-)
+// memoryLimit (bytes) is what the process may take before the garbage collector
+// gives up speed for space, unless GOMEMLIMIT says otherwise. What a worker holds
+// at full load is half of it.
+const memoryLimit = 92 << 20
 
 // Worker is a process that is a worker.
 type Worker struct {
@@ -37,13 +33,14 @@ type Worker struct {
 
 // Run works until ctx ends and the worker has drained. What was opened first is
 // closed last; the listener stays while the worker drains, so that readiness
-// and metrics can be seen. It sets the process's memory limit.
+// and metrics can be seen. It sets how the process
+// collects garbage, unless GOMEMLIMIT and GOGC do.
 func (w Worker) Run(ctx context.Context) error {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+		debug.SetGCPercent(worker.GCPercent)
 	}
 	config := w.Config
 	pool, err := worker.NewPool(context.WithoutCancel(ctx), w.Database.PoolURL(), config.InFlight)

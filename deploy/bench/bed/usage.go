@@ -1,6 +1,12 @@
 package bed
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"connect-provider/deploy/usage"
+)
 
 // Usage is the processor time that each part has spent, in seconds. It is 0 where
 // that can't be known, which is everywhere but on Linux.
@@ -12,16 +18,17 @@ type Usage struct {
 
 // Usage tells what has been spent since the servers started.
 func (b *Bed) Usage() (u Usage, err error) {
-	if u.Client, err = processSeconds(); err != nil {
-		return u, err
+	read := func(part string, into *float64, read func(int) (usage.Reading, error), pid int) {
+		spent, unread := read(pid)
+		if unread != nil && !errors.Is(unread, usage.ErrNotKnown) {
+			err = errors.Join(err, fmt.Errorf("processor time of %s: %w", part, unread))
+		}
+		*into = spent.CPU.Seconds()
 	}
-	if u.NATS, err = treeSeconds(b.nats.Pid()); err != nil {
-		return u, fmt.Errorf("processor time of NATS: %w", err)
-	}
-	if u.Postgres, err = treeSeconds(b.postgres.Pid()); err != nil {
-		return u, fmt.Errorf("processor time of Postgres: %w", err)
-	}
-	return u, nil
+	read("this process", &u.Client, usage.Process, os.Getpid())
+	read("NATS", &u.NATS, usage.Process, b.nats.Pid())
+	read("Postgres", &u.Postgres, usage.Server, b.postgres.Pid())
+	return u, err
 }
 
 // Minus is what has been spent since an earlier reading.

@@ -2,29 +2,25 @@ package design
 
 import (
 	"context"
-	_ "embed"
 	"reflect"
 
 	"github.com/jackc/pgx/v5"
 
 	"connect-provider/outbox"
+	"connect-provider/worker"
 )
 
-//go:embed sql/insert_connections.sql
-var insertConnectionsSQL string
-
-//go:embed sql/insert_inbox.sql
-var insertInboxSQL string
-
-// insertBatch writes a batch, from begin to commit, in one round trip.
+// insertBatch writes a batch by the worker's own statements, from begin to commit,
+// in one round trip.
 func insertBatch(b *floorBatch) (func(context.Context, *pgx.Conn, *pgx.Batch) error, error) {
+	connectionsSQL, inboxSQL := worker.WriteStatements()
 	connections := columns(b.connections)
 	inbox := append([]any{b.lane.String(), b.at.UnixNano(), generation}, columns(b.inbox)...)
 	return func(ctx context.Context, conn *pgx.Conn, then *pgx.Batch) error {
 		var q pgx.Batch
 		q.Queue("begin")
-		q.Queue(insertConnectionsSQL, connections...)
-		q.Queue(insertInboxSQL, inbox...)
+		q.Queue(connectionsSQL, connections...)
+		q.Queue(inboxSQL, inbox...)
 		outbox.Append(&q, b.lane, b.rows)
 		q.QueuedQueries = append(q.QueuedQueries, then.QueuedQueries...)
 		return conn.SendBatch(ctx, &q).Close()

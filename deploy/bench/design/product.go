@@ -32,9 +32,14 @@ func Worker(ctx context.Context, b *bed.Bed) (work func(context.Context) error, 
 	config.Name, config.Version = "bench", "bench"
 	config.Logger, config.Registerer = zap.NewNop(), prometheus.NewRegistry()
 	w, err := worker.New(config)
+	if err != nil {
+		config.NATS.Close()
+		config.Database.Close()
+		return nil, err
+	}
 	return func(ctx context.Context) error {
 		defer config.Database.Close()
 		defer config.NATS.Close()
 		return w.Run(ctx)
-	}, err
+	}, nil
 }

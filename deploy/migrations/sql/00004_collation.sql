@@ -15,7 +15,10 @@ alter table connect_provider.inbox
 alter table connect_provider.outbox alter lane type text collate "C";
 alter table connect_provider.lanes alter lane type text collate "C";
 alter table connect_provider.dead_letters alter lane type text collate "C";
-alter table connect_provider.pauses alter org_token type text collate "C";
+alter table connect_provider.pauses
+  alter class type text collate "C",
+  alter org_token type text collate "C";
+alter table connect_provider.purge_marks alter class type text collate "C";
 alter table connect_provider.job_outcomes
   alter org_token type text collate "C",
   alter job type text collate "C",

@@ -1,8 +1,7 @@
-package bench
+package usage
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -15,53 +14,46 @@ import (
 // Go supports.
 const tick = 10 * time.Millisecond
 
-// ProcessOf returns a process by its id. Its memory is the kernel's own record of
-// the most that was resident (VmHWM).
-func ProcessOf(name string, pid int) Process {
-	return Process{Name: name, Read: func(context.Context) (Reading, error) {
-		times, err := timesOf(pid)
-		if err != nil {
-			return Reading{}, err
-		}
-		memory, err := kilobytes(fmt.Sprintf("/proc/%d/status", pid), "VmHWM:")
-		return Reading{CPU: times.own, Memory: memory}, err
-	}}
+// Process reads a process by its id. Its memory is the kernel's own record of the
+// most that was resident (VmHWM).
+func Process(pid int) (Reading, error) {
+	times, err := timesOf(pid)
+	if err != nil {
+		return Reading{}, err
+	}
+	memory, err := kilobytes(fmt.Sprintf("/proc/%d/status", pid), "VmHWM:")
+	return Reading{CPU: times.own, Memory: memory}, err
 }
 
-// ServerOf returns a process by its id together with its children, those that
-// have ended too, as a Postgres server's. Its memory is what each of them has for
+// Server reads a process by its id together with its children, those that have
+// ended too, as a Postgres server's. Its memory is what each of them has for
 // itself (RssAnon), and once what they share (RssShmem of the one that has the
 // most of it). Their proportional set sizes would be as good and cost 5% of a
 // processor to look at twice a second.
-func ServerOf(name string, pid int) Process {
-	return Process{Name: name, Read: func(context.Context) (Reading, error) {
-		children, err := childrenOf(pid)
-		if err != nil {
-			return Reading{}, err
+func Server(pid int) (Reading, error) {
+	children, err := childrenOf(pid)
+	if err != nil {
+		return Reading{}, err
+	}
+	server, err := timesOf(pid)
+	r := Reading{CPU: server.reaped}
+	var shared int64
+	for _, process := range append(children, pid) {
+		status := fmt.Sprintf("/proc/%d/status", process)
+		times, ended := timesOf(process)
+		own, without := kilobytes(status, "RssAnon:")
+		if errors.Join(ended, without) != nil {
+			continue // a child that has just ended: the next reading has it among the reaped
 		}
-		server, err := timesOf(pid)
-		r := Reading{CPU: server.reaped}
-		var shared int64
-		for _, process := range append(children, pid) {
-			status := fmt.Sprintf("/proc/%d/status", process)
-			times, ended := timesOf(process)
-			own, without := kilobytes(status, "RssAnon:")
-			if errors.Join(ended, without) != nil {
-				continue // a child that has just ended: the next reading has it among the reaped
-			}
-			r.CPU += times.own
-			r.Memory += own
-			if touched, err := kilobytes(status, "RssShmem:"); err == nil {
-				shared = max(shared, touched)
-			}
+		r.CPU += times.own
+		r.Memory += own
+		if touched, err := kilobytes(status, "RssShmem:"); err == nil {
+			shared = max(shared, touched)
 		}
-		r.Memory += shared
-		return r, err
-	}}
+	}
+	r.Memory += shared
+	return r, err
 }
-
-// Self is this process.
-func Self(name string) Process { return ProcessOf(name, os.Getpid()) }
 
 type times struct {
 	own, reaped time.Duration // reaped: of children that have ended
