@@ -94,12 +94,8 @@ func (l *load) draw(o *loadOrg) []byte {
 // the stream has accepted it, however long the server is away.
 func (l *load) publish(commands int) {
 	l.s.t.Helper()
-	systemtest.Eventually(l.s.t, "connection to NATS", func() error {
-		if !l.s.nc.IsConnected() {
-			return fmt.Errorf("%s", l.s.nc.Status())
-		}
-		return nil
-	})
+	// an answer: a connection may not know yet that its server is gone
+	systemtest.Eventually(l.s.t, "connection to NATS", func() error { return l.s.nc.FlushTimeout(time.Second) })
 	acks := make([]jetstream.PubAckFuture, 0, commands)
 	for i := range commands {
 		o := l.orgs[i%len(l.orgs)]

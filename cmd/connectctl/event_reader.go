@@ -107,7 +107,7 @@ func (r *eventReader) spell(ctx context.Context, take takeEvent) (ended bool, er
 	}
 	defer iterator.Stop()
 	for {
-		message, err := iterator.Next(jetstream.NextContext(ctx))
+		message, err := next(ctx, iterator)
 		if err != nil {
 			return false, cause(ctx, err)
 		}
@@ -120,6 +120,20 @@ func (r *eventReader) spell(ctx context.Context, take takeEvent) (ended bool, er
 			return true, err
 		}
 	}
+}
+
+// next waits twice: nats.go (1.55) asks for messages when Next is called, but not
+// while it is still busy with the last asking. Where that was for one message, and
+// the message was here and dealt with sooner, nothing is asked for, and nothing
+// comes until the next call.
+func next(ctx context.Context, iterator jetstream.MessagesContext) (jetstream.Msg, error) {
+	soon, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+	defer cancel()
+	message, err := iterator.Next(jetstream.NextContext(soon))
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return iterator.Next(jetstream.NextContext(ctx))
+	}
+	return message, err
 }
 
 // spellError ends a spell, others end the reading.

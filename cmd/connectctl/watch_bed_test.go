@@ -125,17 +125,24 @@ func (b *watchBed) consumers() []string {
 	return names
 }
 
-// otherConsumer waits for a consumer that was not there before and returns its
-// name.
+// otherConsumer waits until events are asked for from a consumer that was not
+// there before, and returns its name.
 func (b *watchBed) otherConsumer(before []string) (name string) {
 	b.t.Helper()
 	systemtest.Eventually(b.t, "another consumer", func() error {
 		for _, name = range b.consumers() {
-			if !slices.Contains(before, name) {
+			if slices.Contains(before, name) {
+				continue
+			}
+			consumer, err := b.js.Consumer(b.t.Context(), messages.EventsStream, name)
+			if err != nil {
+				return err
+			}
+			if consumer.CachedInfo().NumWaiting > 0 {
 				return nil
 			}
 		}
-		return errors.New("only those from before")
+		return errors.New("none but those from before is asked for events")
 	})
 	return name
 }

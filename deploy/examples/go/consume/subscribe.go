@@ -29,7 +29,7 @@ func subscribe(ctx context.Context, js jetstream.JetStream, organization message
 	if err != nil {
 		return fmt.Errorf("consumer %s of %s: %w", durable, messages.EventsStream, err)
 	}
-	received, err := consumer.Messages(jetstream.PullMaxMessages(1))
+	received, err := consumer.Messages() // asks for many, is given one: MaxAckPending
 	if err != nil {
 		return err
 	}
