@@ -41,6 +41,10 @@
 //     inbox rows that are there already, beside that with none.
 //   - steady (steady.go): memory of the service's own process, and the size of the
 //     outbox's table, over millions of commands.
+//   - idle (idle.go): the processor time and the statements of workers, each a process
+//     of its own (service.go), that own all lanes and have nothing to do.
+//   - rebalance (rebalance.go): how long commands that come at a fixed rate (paced.go)
+//     take while workers join, end and are killed.
 //
 // # Fairness
 //

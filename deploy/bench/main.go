@@ -32,10 +32,12 @@ func main() {
 
 // commands are the program's; without a name it compares.
 type commands struct {
-	Compare compare `cmd:"" default:"withargs" help:"Compare the designs' throughput."`
-	Latency latency `cmd:"" help:"Compare a single command's latency with that of two synced publishes and a commit."`
-	Level   level   `cmd:"" help:"Measure the worker beside millions of rows, and beside none."`
-	Steady  steady  `cmd:"" help:"Watch a worker's memory and the outbox's size over millions of commands."`
+	Compare   compare   `cmd:"" default:"withargs" help:"Compare the designs' throughput."`
+	Latency   latency   `cmd:"" help:"Compare a single command's latency with that of two synced publishes and a commit."`
+	Level     level     `cmd:"" help:"Measure the worker beside millions of rows, and beside none."`
+	Steady    steady    `cmd:"" help:"Watch a worker's memory and the outbox's size over millions of commands."`
+	Idle      idle      `cmd:"" help:"Measure what workers use that own all lanes and have nothing to do."`
+	Rebalance rebalance `cmd:"" help:"Measure how long commands wait while lanes change hands."`
 }
 
 // terminal is where a command writes: its result, and what it is at.

@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"connect-provider/deploy/bench/bed"
@@ -52,15 +49,11 @@ func (s *steady) Run(ctx context.Context, t terminal) (err error) {
 	if s.Commands < 1 || s.Commands > mostSteady || s.Backlog < messages.MaxBatch {
 		return fmt.Errorf("--commands %d, --backlog %d: choose 1 to %d commands and a backlog of %d or more", s.Commands, s.Backlog, mostSteady, messages.MaxBatch)
 	}
-	dir, err := os.MkdirTemp("", "connect-provider-bench-")
+	program, remove, err := buildService(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	program, err := buildService(ctx, dir)
-	if err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, remove()) }()
 	b, err := bed.Start(ctx, messages.StreamOptions{BulkMaxBytes: 8 << 30, EventsMaxBytes: 16 << 30})
 	if err != nil {
 		return err
@@ -71,43 +64,18 @@ func (s *steady) Run(ctx context.Context, t terminal) (err error) {
 	if err := w.Load(ctx, b.Pool); err != nil {
 		return err
 	}
-	log, err := os.Create(filepath.Join(dir, "log"))
+	service, err := program.start(b)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, log.Close()) }()
-	service := exec.Command(program, "worker", "--listen", "")
-	service.Env = append(os.Environ(), "DATABASE_URL="+b.DatabaseURL, "NATS_URL="+b.NATSURL)
-	service.Stdout, service.Stderr = log, log
-	if err := service.Start(); err != nil {
+	result, err := s.watch(ctx, b, w, service.pid(), t)
+	if err := service.stop(err); err != nil {
 		return err
-	}
-	result, err := s.watch(ctx, b, w, service.Process.Pid, t)
-	err = errors.Join(err, service.Process.Signal(syscall.SIGTERM), service.Wait())
-	if err != nil {
-		text, _ := os.ReadFile(log.Name())
-		return fmt.Errorf("%w\n%s", err, text)
 	}
 	if err := w.Check(ctx, b.Pool, s.Commands); err != nil {
 		return err
 	}
 	return result.print(t.out, s.JSON)
-}
-
-// buildService builds the program as it is deployed, from the module that this one
-// replaces.
-func buildService(ctx context.Context, dir string) (program string, err error) {
-	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "connect-provider").Output()
-	if err != nil {
-		return "", fmt.Errorf("find the service's sources (run this in deploy/bench): %w", err)
-	}
-	program = filepath.Join(dir, "connect-provider")
-	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/connect-provider")
-	build.Dir = strings.TrimSpace(string(module))
-	if said, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the service: %w\n%s", err, said)
-	}
-	return program, nil
 }
 
 // watch publishes and takes samples until all events are there.

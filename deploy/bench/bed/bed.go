@@ -39,21 +39,36 @@ const connections = 300
 // Start starts the servers and makes sure that they sync. The program must be one
 // that faults.NATSProcessRequested is asked in. After an error nothing is left.
 func Start(ctx context.Context, streams messages.StreamOptions) (*Bed, error) {
-	dir, remove, err := local.TempDir("connect-provider-bench")
+	return start(ctx, streams, map[string]string{"max_connections": fmt.Sprint(connections)})
+}
+
+// StartCounting is Start of servers of which Statements can be asked. Postgres needs
+// its contrib module pg_stat_statements for that.
+func StartCounting(ctx context.Context, streams messages.StreamOptions) (*Bed, error) {
+	b, err := start(ctx, streams, map[string]string{"shared_preload_libraries": "pg_stat_statements"})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("start with pg_stat_statements, which Postgres's contrib package brings: %w", err)
 	}
-	b := &Bed{remove: remove}
-	if err := b.start(ctx, dir, streams); err != nil {
+	if _, err := b.Pool.Exec(ctx, "create extension pg_stat_statements"); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
 }
 
-func (b *Bed) start(ctx context.Context, dir string, streams messages.StreamOptions) (err error) {
-	b.postgres, err = local.StartPostgres(ctx, local.PostgresOptions{
-		Dir: filepath.Join(dir, "postgres"), Settings: map[string]string{"max_connections": fmt.Sprint(connections)},
-	})
+func start(ctx context.Context, streams messages.StreamOptions, settings map[string]string) (*Bed, error) {
+	dir, remove, err := local.TempDir("connect-provider-bench")
+	if err != nil {
+		return nil, err
+	}
+	b := &Bed{remove: remove}
+	if err := b.start(ctx, dir, streams, settings); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
+}
+
+func (b *Bed) start(ctx context.Context, dir string, streams messages.StreamOptions, settings map[string]string) (err error) {
+	b.postgres, err = local.StartPostgres(ctx, local.PostgresOptions{Dir: filepath.Join(dir, "postgres"), Settings: settings})
 	if err != nil {
 		return err
 	}
@@ -123,6 +138,33 @@ func (b *Bed) Close() error {
 func (b *Bed) PostgresVersion(ctx context.Context) (version string, err error) {
 	err = b.Pool.QueryRow(ctx, "select split_part(current_setting('server_version'), ' ', 1)").Scan(&version)
 	return version, err
+}
+
+// Statements is how many statements of whoever has run since the server started,
+// those that begin and end transactions too. The bed must be of StartCounting.
+func (b *Bed) Statements(ctx context.Context) (n int, err error) {
+	err = b.Pool.QueryRow(ctx, "select coalesce(sum(calls), 0)::bigint from pg_stat_statements").Scan(&n)
+	return n, err
+}
+
+// AwaitWorkers waits until all lanes are owned, by so many workers.
+func (b *Bed) AwaitWorkers(ctx context.Context, n int) error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var owners, free int
+		if err := b.Pool.QueryRow(ctx, "select count(distinct owner), count(*) filter (where owner is null) from connect_provider.lanes").Scan(&owners, &free); err != nil {
+			return err
+		}
+		if owners == n && free == 0 {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%d workers own lanes, and %d lanes are free: %w", owners, free, context.Cause(ctx))
+		}
+	}
 }
 
 // Events is how many events the events stream has stored since it was made.
