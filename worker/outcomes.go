@@ -64,8 +64,8 @@ func (w *Worker) answerOutcomes() (*outcomes, error) {
 	o := &outcomes{worker: w}
 	o.ctx, o.giveUp = context.WithCancel(context.Background())
 	o.kinds = []*questions{
-		{of: o, subject: messages.OutcomesFilter, asked: w.metrics.asked, look: w.answerOutcomesQuestion},
-		{of: o, subject: messages.PreviewsFilter, asked: w.metrics.previewed, look: w.answerPreviewsQuestion},
+		{of: o, subject: messages.OutcomesFilter, asked: w.metrics.asked, look: looker(w, messages.ParseOutcomesSubject, messages.DecodeOutcomesRequest, w.lookUp)},
+		{of: o, subject: messages.PreviewsFilter, asked: w.metrics.previewed, look: looker(w, messages.ParsePreviewsSubject, messages.DecodePreviewRequest, w.preview)},
 	}
 	var err error
 	o.service, err = micro.AddService(w.config.NATS, micro.Config{
@@ -144,25 +144,33 @@ func (q *questions) answer(request micro.Request) (result string) {
 	return "answered"
 }
 
-// answerOutcomesQuestion answers what became of commands.
-func (w *Worker) answerOutcomesQuestion(ctx context.Context, request micro.Request) ([]byte, error) {
-	organization, token, err := messages.ParseOutcomesSubject(request.Subject())
-	if err != nil {
-		return nil, &refusal{err}
+// looker makes the look of a kind of questions: what the subject and the request
+// say is asked for, and refused where it makes no sense.
+func looker[Q, A any, P interface {
+	*A
+	Encode(limit int) ([]byte, error)
+}](w *Worker, parse func(subject string) (organization messages.Organization, token string, err error), decode func(data []byte) (Q, error),
+	find func(ctx context.Context, organization messages.Organization, token string, question Q) (A, error),
+) func(context.Context, micro.Request) ([]byte, error) {
+	return func(ctx context.Context, request micro.Request) ([]byte, error) {
+		organization, token, err := parse(request.Subject())
+		if err != nil {
+			return nil, &refusal{err}
+		}
+		question, err := decode(request.Data())
+		if err != nil {
+			return nil, &refusal{err}
+		}
+		answer, err := find(ctx, organization, token, question)
+		if err != nil {
+			return nil, err
+		}
+		body, err := P(&answer).Encode(int(w.config.NATS.MaxPayload()))
+		if err != nil {
+			return nil, &refusal{err}
+		}
+		return body, nil
 	}
-	question, err := messages.DecodeOutcomesRequest(request.Data())
-	if err != nil {
-		return nil, &refusal{err}
-	}
-	answer, err := w.lookUp(ctx, organization, token, question)
-	if err != nil {
-		return nil, err
-	}
-	body, err := answer.Encode(int(w.config.NATS.MaxPayload()))
-	if err != nil {
-		return nil, &refusal{err}
-	}
-	return body, nil
 }
 
 // refuse sends an error: with the code 503 it is worth asking again.

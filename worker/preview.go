@@ -6,31 +6,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/nats-io/nats.go/micro"
 
 	"connect-provider/messages"
 )
-
-// answerPreviewsQuestion answers what would come of commands.
-func (w *Worker) answerPreviewsQuestion(ctx context.Context, request micro.Request) ([]byte, error) {
-	organization, token, err := messages.ParsePreviewsSubject(request.Subject())
-	if err != nil {
-		return nil, &refusal{err}
-	}
-	question, err := messages.DecodePreviewRequest(request.Data())
-	if err != nil {
-		return nil, &refusal{err}
-	}
-	answer, err := w.preview(ctx, organization, token, question)
-	if err != nil {
-		return nil, err
-	}
-	body, err := answer.Encode(int(w.config.NATS.MaxPayload()))
-	if err != nil {
-		return nil, &refusal{err}
-	}
-	return body, nil
-}
 
 // preview decides commands as decide does, on what the database has now and what
 // the question assumes beside it, and forgets the result. It locks nothing and

@@ -19,6 +19,15 @@ var appliedPositionsSQL string
 // a new generation of the lane begins first.
 func (l *laneRun) open(ctx context.Context) (*reader, error) {
 	for {
+		if l.row.streamCreated == 0 { // never read, so that a consumer would be made in vain
+			_, to, err := l.compareLog(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if err := l.begin(ctx, *to); err != nil {
+				return nil, err
+			}
+		}
 		r, err := openReader(ctx, l.worker.js, l.lane, l.row.cursor, &l.worker.queued)
 		if err != nil {
 			return nil, err
@@ -35,10 +44,18 @@ func (l *laneRun) open(ctx context.Context) (*reader, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := l.rebase(ctx, *to); err != nil {
-			return nil, fmt.Errorf("begin generation %d of lane %s: %w", to.generation, l.lane, err)
+		if err := l.begin(ctx, *to); err != nil {
+			return nil, err
 		}
 	}
+}
+
+// begin begins a new generation of the lane.
+func (l *laneRun) begin(ctx context.Context, to laneRow) error {
+	if err := l.rebase(ctx, to); err != nil {
+		return fmt.Errorf("begin generation %d of lane %s: %w", to.generation, l.lane, err)
+	}
+	return nil
 }
 
 // compareLog holds the stream against what the lane's row remembers. It

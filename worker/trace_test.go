@@ -279,6 +279,8 @@ func TestContextOutlivesARestore(t *testing.T) {
 	s.awaitReady(w)
 	s.publishTraced(messages.Interactive, connectCommand("c0", "b0", 1, number("+1555", 0)), 0)
 	s.awaitEvents(1)
+	// what the copy has in its outbox would be published again
+	s.awaitCount("empty outbox", 0, `select count(*) from connect_provider.outbox`)
 	backup := postgres.BaseBackup(t)
 	s.platform(`insert into telephony.bridges values ('acme', 'new')`)
 	for i, bridge := range []string{"b0", "b0", "new", "b0"} {
