@@ -173,4 +173,11 @@
 //     a lane's rows would be harder to look at.
 //   - State read only after a key was violated: not tried here, a prototype gained
 //     8 %. A file that is run again would pay for it twice.
+//   - Writing and committing in one round trip: not tried. It would take one of three
+//     from a single command, but whether the cursor and the connections were as
+//     expected is seen from the rows that the statements tell, before COMMIT is sent.
+//   - An outbox through pg_logical_emit_message, without a table: not tried, a prototype
+//     was a quarter faster. It asks for wal_level logical, a role that may replicate,
+//     and a slot that keeps the log for as long as nobody reads it, and that is gone
+//     after a failover before Postgres 17.
 package worker
