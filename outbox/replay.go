@@ -192,6 +192,14 @@ func (p *replay) gatherCorrections(ctx context.Context, end uint64) error {
 // once, is not to be trusted: it has been seen to be 0 too early.
 const readTimeout = 5 * time.Second
 
+// These bound the events that a lane has on their way: after a restore all lanes of
+// a worker read at once, and it has 150 MB in all. nats.go makes room for as many
+// messages as are named, for a million where only bytes are: 8 MB a lane.
+const (
+	replayMessages = 200
+	replayBytes    = 256 << 10
+)
+
 // eventReader reads a lane's events in order, from after one stream sequence
 // to another. Any doubt about completeness is an error: the reader is then
 // thrown away.
@@ -279,6 +287,6 @@ func (e *eventReader) open(ctx context.Context) error {
 		return fmt.Errorf("read the lane's events: %w", err)
 	}
 	e.consumer, e.expected = consumer.CachedInfo().Name, 1
-	e.iterator, err = consumer.Messages(jetstream.PullMaxBytes(1<<20), jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(2*time.Second))
+	e.iterator, err = consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(replayMessages, replayBytes), jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(2*time.Second))
 	return err
 }

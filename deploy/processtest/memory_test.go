@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nuid"
 	"golang.org/x/sync/errgroup"
 
+	"connect-provider/deploy/systemtest"
 	"connect-provider/messages"
 )
 
@@ -21,8 +22,8 @@ import (
 const promisedMemory = 150 << 20
 
 // TestMemoryOfOneWorker has one worker decide what has gathered in all lanes of
-// both classes: many commands of the usual size, then fewer bulk ones as large
-// as they may be.
+// both classes: many commands of the usual size, the same again in a database that
+// knows nothing of them, then fewer bulk ones as large as they may be.
 func TestMemoryOfOneWorker(t *testing.T) {
 	usual, interactive, large := 40_000, 20_000, 8_000
 	if testing.Short() {
@@ -35,6 +36,18 @@ func TestMemoryOfOneWorker(t *testing.T) {
 	w := s.work()
 	s.awaitGrowth(messages.EventsStream, usual+interactive)
 	s.checkMemory(w, "commands of the usual size")
+	w.stop()
+
+	// as restored to before the first command: all lanes read their events as well
+	s.exec("truncate connect_provider.lanes, connect_provider.inbox, connect_provider.connections, connect_provider.outbox")
+	w.start()
+	systemtest.Eventually(t, "all commands to be decided again", func() error {
+		if n := s.count("select count(*)::int from connect_provider.inbox"); n < usual+interactive {
+			return fmt.Errorf("%d are", n)
+		}
+		return nil
+	})
+	s.checkMemory(w, "the same decided again")
 	w.stop()
 
 	slug := strings.Repeat("x", messages.MaxBody-150)
