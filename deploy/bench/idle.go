@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -31,20 +30,14 @@ type idleness struct {
 }
 
 // Run measures and prints.
-func (i *idle) Run(ctx context.Context, t terminal) (err error) {
+func (i *idle) Run(ctx context.Context, t terminal) error {
 	if i.Workers < 1 || i.Workers > 16 || i.For < time.Second || i.For > time.Hour {
 		return fmt.Errorf("--workers %d, --for %v: choose 1 to 16 workers, and a second to an hour", i.Workers, i.For)
 	}
-	program, remove, err := buildService(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, remove()) }()
-	b, err := bed.StartCounting(ctx, messages.StreamOptions{})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.Close()) }()
+	return onServers(ctx, bed.StartCounting, messages.StreamOptions{}, func(program program, b *bed.Bed) error { return i.measure(ctx, program, b, t) })
+}
+
+func (i *idle) measure(ctx context.Context, program program, b *bed.Bed, t terminal) (err error) {
 	var services []*service
 	defer func() {
 		for _, s := range services {

@@ -48,14 +48,17 @@ func (p *paced) publish(ctx context.Context, b *bed.Bed) error {
 	if err != nil {
 		return err
 	}
-	failed := make(chan error, 1)
+	failed := make(chan error, 1) // the first failure
+	fail := func(err error) {
+		select {
+		case failed <- err:
+		default:
+		}
+	}
 	p.start = time.Now()
 	consuming, err := consumer.Consume(func(message jetstream.Msg) {
 		if err := p.note(message); err != nil {
-			select {
-			case failed <- err:
-			default:
-			}
+			fail(err)
 		}
 	})
 	if err != nil {
@@ -75,11 +78,10 @@ func (p *paced) publish(ctx context.Context, b *bed.Bed) error {
 			return err
 		}
 		go func() {
-			if err := <-acknowledged.Err(); err != nil {
-				select {
-				case failed <- err:
-				default:
-				}
+			select {
+			case <-acknowledged.Ok():
+			case err := <-acknowledged.Err():
+				fail(err)
 			}
 		}()
 	}

@@ -28,20 +28,14 @@ type change struct {
 }
 
 // Run measures and prints.
-func (r *rebalance) Run(ctx context.Context, t terminal) (err error) {
+func (r *rebalance) Run(ctx context.Context, t terminal) error {
 	if r.Rate < 10 || r.Rate > 2000 || r.For < 2*time.Second || r.For > time.Hour {
 		return fmt.Errorf("--rate %d, --for %v: choose 10 to 2000 commands a second, and two seconds to an hour", r.Rate, r.For)
 	}
-	program, remove, err := buildService(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, remove()) }()
-	b, err := bed.Start(ctx, messages.StreamOptions{})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.Close()) }()
+	return onServers(ctx, bed.Start, messages.StreamOptions{}, func(program program, b *bed.Bed) error { return r.measure(ctx, program, b, t) })
+}
+
+func (r *rebalance) measure(ctx context.Context, program program, b *bed.Bed, t terminal) (err error) {
 	stays, err := program.start(b)
 	if err != nil {
 		return err
@@ -50,17 +44,29 @@ func (r *rebalance) Run(ctx context.Context, t terminal) (err error) {
 	if err := b.AwaitWorkers(ctx, 1); err != nil {
 		return err
 	}
-	var comes *service
+	var comes *service // nil once it has ended
+	defer func() {
+		if comes != nil {
+			err = comes.stop(err)
+		}
+	}()
 	join := func() (err error) {
 		comes, err = program.start(b)
 		return err
 	}
+	leave := func(end func(*service) error) func() error {
+		return func() error {
+			leaving := comes
+			comes = nil
+			return end(leaving)
+		}
+	}
 	stages := []stage{
 		{"one worker", func() error { return nil }},
 		{"a second one joins", join},
-		{"it ends in an orderly way", func() error { return comes.stop(nil) }},
+		{"it ends in an orderly way", leave(func(s *service) error { return s.stop(nil) })},
 		{"another one joins", join},
-		{"it is killed (its leases have to run out)", func() error { return comes.kill() }},
+		{"it is killed (its leases have to run out)", leave((*service).kill)},
 	}
 	commands := newPaced(r.Rate, len(stages), r.For)
 	if err := commands.load.Load(ctx, b.Pool); err != nil {

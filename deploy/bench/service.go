@@ -11,7 +11,25 @@ import (
 	"syscall"
 
 	"connect-provider/deploy/bench/bed"
+	"connect-provider/messages"
 )
+
+// onServers has f measure workers in processes of their own, on servers that open
+// starts. The servers, the program and its logs are gone afterwards; f ends what it
+// starts.
+func onServers(ctx context.Context, open func(context.Context, messages.StreamOptions) (*bed.Bed, error), streams messages.StreamOptions, f func(program, *bed.Bed) error) (err error) {
+	program, remove, err := buildService(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	b, err := open(ctx, streams)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	return f(program, b)
+}
 
 // program is the service as it is deployed, in a directory of its own.
 type program struct{ path string }

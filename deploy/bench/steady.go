@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -45,20 +44,15 @@ type steadiness struct {
 }
 
 // Run measures and prints.
-func (s *steady) Run(ctx context.Context, t terminal) (err error) {
+func (s *steady) Run(ctx context.Context, t terminal) error {
 	if s.Commands < 1 || s.Commands > mostSteady || s.Backlog < messages.MaxBatch {
 		return fmt.Errorf("--commands %d, --backlog %d: choose 1 to %d commands and a backlog of %d or more", s.Commands, s.Backlog, mostSteady, messages.MaxBatch)
 	}
-	program, remove, err := buildService(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, remove()) }()
-	b, err := bed.Start(ctx, messages.StreamOptions{BulkMaxBytes: 8 << 30, EventsMaxBytes: 16 << 30})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.Close()) }()
+	streams := messages.StreamOptions{BulkMaxBytes: 8 << 30, EventsMaxBytes: 16 << 30}
+	return onServers(ctx, bed.Start, streams, func(program program, b *bed.Bed) error { return s.measure(ctx, program, b, t) })
+}
+
+func (s *steady) measure(ctx context.Context, program program, b *bed.Bed, t terminal) error {
 	w := workload.Workload{Prefix: "load", Numbering: "+999", Organizations: steadyOrganizations, Bridges: 200,
 		Numbers: (s.Commands + steadyOrganizations*200 - 1) / (steadyOrganizations * 200), UnknownEvery: 50}
 	if err := w.Load(ctx, b.Pool); err != nil {

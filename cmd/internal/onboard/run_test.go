@@ -388,15 +388,8 @@ func TestFileThatChanges(t *testing.T) {
 		"a row less": file("a,1,+15550001,,,"),
 	} {
 		r := newTestRun(t, t.TempDir(), file("a,1,+15550001,,,", "a,1,+15550002,,,"))
-		in, survey, err := r.input()
-		if err != nil {
-			t.Fatal(err)
-		}
-		run, err := NewRun(in, survey, newFake(), r.options)
-		if err != nil {
-			t.Fatal(err)
-		}
-		in.file = strings.NewReader(changed)
+		run := r.open(t)
+		run.input.file = strings.NewReader(changed)
 		if err := run.Do(t.Context()); !errors.Is(err, errChanged) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -50,7 +50,7 @@ func StartCounting(ctx context.Context, streams messages.StreamOptions) (*Bed, e
 		return nil, fmt.Errorf("start with pg_stat_statements, which Postgres's contrib package brings: %w", err)
 	}
 	if _, err := b.Pool.Exec(ctx, "create extension pg_stat_statements"); err != nil {
-		return nil, errors.Join(err, b.Close())
+		return nil, errors.Join(fmt.Errorf("count statements: %w", err), b.Close())
 	}
 	return b, nil
 }
@@ -147,8 +147,10 @@ func (b *Bed) Statements(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// AwaitWorkers waits until all lanes are owned, by so many workers.
+// AwaitWorkers waits until all lanes are owned, by so many workers, a minute at most.
 func (b *Bed) AwaitWorkers(ctx context.Context, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
